@@ -1,0 +1,52 @@
+# `make` alone lists the recipes. Needs Python >= 3.11, make and git; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:  ## list the recipes
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY)  ## environment with the locked packages and the project, hooks
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+$(READY): .venv/bin/uv requirements.lock pyproject.toml
+	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@if git rev-parse --git-dir >/dev/null 2>&1; then git config core.hooksPath .githooks; fi
+	@touch $@
+
+demo: $(READY)  ## from a clone to a running product: database, plant, server, page
+	$(BIN)/ic3 demo
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
+	$(BIN)/python tools/check_lock.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	for each in tests/*/conftest.py; do $(BIN)/mypy $$each || exit 1; done
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python tools/sizes.py
+
+lock: .venv/bin/uv  ## resolve the dependencies anew into requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --upgrade --output-file requirements.lock
+
+bench: $(READY)  ## the timed runs beside the Go peer; needs a quiet machine
+	$(BIN)/python bench/run.py
+
+docs: $(READY)  ## write docs/reference/ and .env.example anew
+	$(BIN)/python docs/generate.py
+
+ui:  ## the page is plain files today and needs no build
+	@echo "the page in src/ic3/dashboard/static needs no build"
+
+.PHONY: help setup demo test check lock bench docs ui
+.DEFAULT_GOAL := help
