@@ -1,0 +1,216 @@
+"""CSV files for the register, the parameters and the tag map, checked line by line."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+Check = Callable[[str], object]
+
+MAX_CELL: Final = 1000
+MAX_PROBLEMS: Final = 200
+# The rule for tag names on the feed: what may come from there must be mappable.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def text(cell: str) -> str:
+    """Text of one line."""
+    if _CONTROL_CHARACTER.search(cell):
+        raise ValueError("holds a control character")
+    if len(cell) > MAX_CELL:
+        raise ValueError(f"is longer than {MAX_CELL} characters")
+    return cell
+
+
+def number(cell: str) -> float:
+    """A finite number."""
+    try:
+        value = float(cell)
+    except ValueError:
+        raise ValueError(f"is not a number: {cell[:40]!r}") from None
+    if not math.isfinite(value):
+        raise ValueError("is not finite")
+    return value
+
+
+def whole(cell: str) -> int:
+    """A whole number that PostgreSQL's int holds."""
+    try:
+        value = int(cell)
+    except ValueError:
+        raise ValueError(f"is not a whole number: {cell[:40]!r}") from None
+    if not -(2**31) <= value < 2**31:
+        raise ValueError("is out of range")
+    return value
+
+
+def within(low: float, high: float) -> Check:
+    """A number within limits."""
+
+    def check(cell: str) -> float:
+        value = number(cell)
+        if not low <= value <= high:
+            raise ValueError(f"must be between {low:g} and {high:g}")
+        return value
+
+    return check
+
+
+def decimals(cell: str) -> int:
+    """Digits after the point."""
+    value = whole(cell)
+    if not 0 <= value <= 12:
+        raise ValueError("must be between 0 and 12")
+    return value
+
+
+def kind(cell: str) -> str:
+    """How a parameter behaves."""
+    if cell not in {"gauge", "counter", "state", "text", "date"}:
+        raise ValueError("must be gauge, counter, state, text or date")
+    return cell
+
+
+# Column to check; the first `required` columns must not be empty, the key makes a line unique.
+COLUMNS: Final[Mapping[str, Mapping[str, Check]]] = {
+    "register": {
+        "serialnumber": text, "name": text, "category": text, "domain": text, "dma_id": text,
+        "longitude": within(-180, 180), "latitude": within(-90, 90), "criticality": text,
+        "capacity_rating": text, "in_charge_person": text, "status": text,
+        "asset_live_status": text, "cmms_asset_id": text, "traceability_id": text,
+        "barcode": text, "ticketcount": whole, "schedulecount": whole,
+    },
+    "parameters": {
+        "param_tag_code": text, "parameter_name": text, "unit": text, "kind": kind,
+        "range_low": number, "range_high": number, "rate_max_per_s": number,
+        "decimals": decimals,
+    },
+    "tagmap": {"serialnumber": text, "tag_code": text, "param_tag_code": text},
+}  # fmt: skip
+REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "register": ("serialnumber",),
+    "parameters": ("param_tag_code", "parameter_name"),
+    "tagmap": ("serialnumber", "tag_code", "param_tag_code"),
+}
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "register": ("serialnumber",),
+    "parameters": ("param_tag_code",),
+    "tagmap": ("serialnumber", "tag_code"),
+}
+
+
+@dataclass(slots=True)
+class FileImport:
+    """A file's good rows and its problems, one line each."""
+
+    table: str
+    rows: list[dict[str, object]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def serials(self) -> list[str]:
+        """Serial numbers a tag map refers to."""
+        return self._column("serialnumber") if self.table == "tagmap" else []
+
+    def codes(self) -> list[str]:
+        """Parameter codes a tag map refers to."""
+        return self._column("param_tag_code") if self.table == "tagmap" else []
+
+    def check_references(self, serials: set[str], codes: set[str]) -> None:
+        """Note rows that refer to what is not known."""
+        for line, row in zip(self.lines, self.rows, strict=True):
+            if row.get("serialnumber") in serials:
+                self.note(line, f"serialnumber {row['serialnumber']!r} is not in the register")
+            if row.get("param_tag_code") in codes:
+                self.note(line, f"param_tag_code {row['param_tag_code']!r} is not a parameter")
+
+    def note(self, line: int, words: str) -> None:
+        """Add a problem, up to a bound."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"line {line}: {words}")
+        elif len(self.problems) == MAX_PROBLEMS:
+            self.problems.append("more problems follow; mend these first")
+
+    def _column(self, name: str) -> list[str]:
+        return sorted({str(row[name]) for row in self.rows})
+
+
+def read_csv(table: str, data: bytes) -> FileImport:
+    """Read and check a file.
+
+    Args:
+        table: `register`, `parameters` or `tagmap`.
+        data: UTF-8 CSV with a header line; columns in any order, missing ones count as empty.
+    """
+    found = FileImport(table)
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found.note(1, f"the file is not UTF-8 (byte {error.start}); save it as UTF-8")
+        return found
+    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+    try:
+        if not _header_is_good(found, reader.fieldnames):
+            return found
+        _read_rows(found, reader)
+    except csv.Error as error:
+        found.note(reader.reader.line_num, f"is not CSV: {error}")
+    return found
+
+
+def _header_is_good(found: FileImport, header: object) -> bool:
+    columns = COLUMNS[found.table]
+    names = list(header) if isinstance(header, list) else []
+    for name in names:
+        if name not in columns:
+            found.note(1, f"unknown column {str(name)[:40]!r}; known are {', '.join(columns)}")
+    for name in REQUIRED[found.table]:
+        if name not in names:
+            found.note(1, f"column {name} is missing")
+    if len(set(names)) != len(names):
+        found.note(1, "a column stands twice")
+    return not found.problems
+
+
+def _read_rows(found: FileImport, reader: "csv.DictReader[str]") -> None:
+    columns = COLUMNS[found.table]
+    seen: dict[tuple[object, ...], int] = {}
+    for cells in reader:
+        line = reader.line_num
+        if None in cells or None in cells.values():
+            found.note(line, f"has not the {len(reader.fieldnames or [])} cells of the header")
+            continue
+        row = _row(found, line, columns, cells)
+        if row is None:
+            continue
+        key = tuple(row[name] for name in KEYS[found.table])
+        if key in seen:
+            found.note(line, f"{key[-1]!r} stands already in line {seen[key]}")
+            continue
+        seen[key] = line
+        found.rows.append(row)
+        found.lines.append(line)
+
+
+def _row(
+    found: FileImport, line: int, columns: Mapping[str, Check], cells: Mapping[str, str]
+) -> dict[str, object] | None:
+    row: dict[str, object] = dict.fromkeys(columns)
+    good = True
+    for name, cell in cells.items():
+        stripped = cell.strip()
+        if not stripped:
+            continue
+        try:
+            row[name] = columns[name](stripped)
+        except ValueError as error:
+            found.note(line, f"{name} {error}")
+            good = False
+    for name in REQUIRED[found.table]:
+        if row[name] is None:
+            found.note(line, f"{name} is empty")
+            good = False
+    return row if good else None

@@ -1,0 +1,124 @@
+"""The newest value of every mapped tag, in memory: what the live endpoint answers from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from ic3.domain.envelope import Envelope, time_text
+from ic3.domain.mapping import Reading, Register, map_envelopes
+from ic3.domain.sweeps import batches
+
+TagsOfAsset = Mapping[str, Reading]
+Moved = dict[int, dict[str, Reading]]
+
+
+class LiveRow(msgspec.Struct, frozen=True):
+    """One reading as the live endpoint answers it."""
+
+    serial_number: str
+    asset_id: int
+    tag_code: str
+    parameter_name: str
+    param_tag_code: str
+    unit: str | None
+    value_num: float | None
+    value_text: str | None
+    recorded_at: str
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The newest reading per tag of one asset, ordered by tag code."""
+
+    serial_number: str
+    count: int
+    monitoring: list[LiveRow]
+
+
+class LatestReadings:
+    """Newest value per asset and tag; moves only forward in the source's time."""
+
+    def __init__(self) -> None:
+        self._assets: dict[int, TagsOfAsset] = {}
+        self.register = Register()
+
+    def replace(self, assets: dict[int, TagsOfAsset]) -> None:
+        """Take what the latest table holds."""
+        self._assets = assets
+
+    def advanced(self, readings: Iterable[Reading], moved: Moved | None = None) -> Moved:
+        """The assets these readings would move, as they would stand; nothing changes yet.
+
+        Args:
+            readings: In the order of the source.
+            moved: What earlier readings of the same sweep move; is added to.
+        """
+        changed = {} if moved is None else moved
+        for reading in readings:
+            register_id, tag = reading.register_id, reading.tag_code
+            tags = changed.get(register_id)
+            before = (self._assets.get(register_id, {}) if tags is None else tags).get(tag)
+            if before is not None and before.recorded_us >= reading.recorded_us:
+                continue
+            if tags is None:
+                tags = changed[register_id] = dict(self._assets.get(register_id, {}))
+            tags[tag] = reading
+        return changed
+
+    def apply(self, changed: Mapping[int, TagsOfAsset]) -> None:
+        """Take what `advanced` answered, once it is in the database."""
+        self._assets.update(changed)
+
+    def live(self, serial: str) -> Live:
+        """The newest readings of an asset; empty for one that is unknown or has none."""
+        asset = self.register.assets.get(serial)
+        tags = self._assets.get(asset.register_id) if asset else None
+        if asset is None or tags is None:
+            return Live(serial, 0, [])
+        rows = []
+        for tag in sorted(tags):
+            newest = tags[tag]
+            parameter = self.register.parameters.get(newest.param_id)
+            if parameter is None:
+                continue
+            rows.append(
+                LiveRow(
+                    serial, asset.register_id, tag, parameter.name, parameter.tag_code,
+                    parameter.unit, newest.value_num, newest.value_text,
+                    time_text(newest.recorded_us),
+                )
+            )  # fmt: skip
+        return Live(serial, len(rows), rows)
+
+    def state_of(self, serial: str) -> TagsOfAsset | None:
+        """What an encoded answer depends on: another object after each change."""
+        asset = self.register.assets.get(serial)
+        return self._assets.get(asset.register_id) if asset else None
+
+
+class Movement:
+    """What a sweep's envelopes become, batch by batch: mapping goes on while a batch is copied.
+
+    Attributes:
+        moved: Register id to the newest readings of each asset that moved; whole after the last
+            batch.
+        tags_skipped: Tags without a parameter; likewise.
+    """
+
+    def __init__(
+        self, latest: LatestReadings, envelopes: Sequence[Envelope], *, now_us: int
+    ) -> None:
+        self._latest = latest
+        self._envelopes = envelopes
+        self._now_us = now_us
+        self.moved: Moved = {}
+        self.tags_skipped = 0
+
+    def batches(self) -> Iterator[list[Reading]]:
+        """The readings, from the first again at each call."""
+        self.moved, self.tags_skipped = {}, 0
+        register = self._latest.register
+        for batch in batches(self._envelopes):
+            mapped = map_envelopes(register, batch, now_us=self._now_us)
+            self.tags_skipped += mapped.tags_skipped
+            self._latest.advanced(mapped.readings, self.moved)
+            yield mapped.readings

@@ -1,0 +1,79 @@
+"""One pass over the gateway: what it brought and what became of every key."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ic3.domain.envelope import Envelope
+
+KEPT_REJECTS = 1000
+BATCH_ENVELOPES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something not taken, with its bytes.
+
+    Attributes:
+        scope: `list`, `outer`, `inner`, `envelope` or `tag`.
+        raw: The bytes as read, possibly cut; `raw_length` is their full number.
+    """
+
+    scope: str
+    reason: str
+    key: str
+    raw: bytes
+    raw_length: int
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """What one pass over the gateway brought.
+
+    `keys_scanned` = unchanged + accepted + failed + quarantined + deferred, always.
+    """
+
+    begun_at: datetime
+    started: float
+    simulated: bool
+    sweep_id: int | None = None
+    ended_at: datetime | None = None
+    keys_scanned: int = 0
+    matched: int = 0
+    unmatched: int = 0
+    unchanged: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    deferred: int = 0
+    list_duplicates: int = 0
+    list_rejected: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    tags_rejected: Counter[str] = field(default_factory=Counter)
+    phase_ms: dict[str, float] = field(default_factory=dict)
+    envelopes: list[Envelope] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def accepted(self) -> int:
+        """Envelopes taken."""
+        return len(self.envelopes)
+
+    def reject(self, item: Rejected) -> None:
+        """Keep something not taken; beyond the bound it is only counted."""
+        if len(self.rejected) < KEPT_REJECTS:
+            self.rejected.append(item)
+
+    def balance(self) -> tuple[int, int]:
+        """Both sides of the equation of conservation; they must be equal."""
+        places = self.unchanged + self.accepted + self.deferred
+        return self.keys_scanned, places + self.failed.total() + self.quarantined.total()
+
+
+def batches(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
+    """Envelopes in the portions in which they are mapped, encoded and sent."""
+    for start in range(0, len(envelopes), BATCH_ENVELOPES):
+        yield envelopes[start : start + BATCH_ENVELOPES]

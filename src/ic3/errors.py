@@ -1,0 +1,78 @@
+"""The error tree: one root, one branch per layer.
+
+IC3Error
+├── SettingsError        a setting is wrong or missing
+├── GatewayError         the Redis REST gateway; see ic3.gateway.errors for its kinds
+├── StoreError           PostgreSQL
+│   ├── DatabaseAway     it cannot be reached now; waiting helps
+│   ├── Contended        a key collided or another transaction stood in the way
+│   └── SchemaError      its schema is not ours: newer, altered or not migrated
+├── EmbeddedError        the embedded PostgreSQL could not be started
+├── StartError           the program cannot start: port taken, data directory unusable
+├── InputError           what a person handed in is wrong: a file, an argument
+└── ApiError             a request is refused; carries its HTTP status
+
+A message names the layer and the thing, says why, and where there is one, the next step.
+"""
+
+
+class IC3Error(Exception):
+    """Anything the program foresees; its text is meant for a person."""
+
+
+class SettingsError(IC3Error):
+    """A setting is wrong or missing."""
+
+
+class GatewayError(IC3Error):
+    """The Redis REST gateway failed; `reason` is the word it is counted under."""
+
+    reason = "unclassified"
+
+
+class StoreError(IC3Error):
+    """PostgreSQL refused or failed."""
+
+
+class DatabaseAway(StoreError):  # noqa: N818  a state, named as operators say it
+    """PostgreSQL cannot be reached now; waiting helps."""
+
+
+class Contended(StoreError):  # noqa: N818  a state, not a fault
+    """A key collided or another transaction stood in the way; the same again helps."""
+
+
+class SchemaError(StoreError):
+    """The schema is newer than the program, was altered, or is not migrated."""
+
+
+class EmbeddedError(IC3Error):
+    """The embedded PostgreSQL could not be started."""
+
+
+class StartError(IC3Error):
+    """The program cannot start."""
+
+
+class InputError(IC3Error):
+    """What a person handed in is wrong."""
+
+
+class ApiError(IC3Error):
+    """A request is refused.
+
+    Args:
+        status: HTTP status.
+        error: Short text for the member `error`.
+        detail: What to do next, for people.
+        headers: To send with the answer.
+    """
+
+    def __init__(
+        self, status: int, error: str, detail: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.detail = detail
+        self.headers = headers or {}

@@ -1,0 +1,179 @@
+"""Everything the program can state about itself; log lines and metrics are its readers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A part of the program is being started; `ic3 demo` shows it."""
+
+    part: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The HTTP server listens."""
+
+    address: str
+    gateway: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something works but should not stay as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringStarted:
+    """The monitoring worker runs; the contract's first line."""
+
+    interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEnded:
+    """A pass over the gateway ended, stored or failed."""
+
+    sweep_id: int | None
+    outcomes: Mapping[str, int]
+    failed: Mapping[str, int]
+    quarantined: Mapping[str, int]
+    tags_rejected: Mapping[str, int]
+    phase_s: Mapping[str, float]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConservationBroken:
+    """The counters of a sweep do not add up: a fault of this program."""
+
+    sweep_id: int | None
+    keys_scanned: int
+    accounted: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunLogged:
+    """A monitoring run ended well; the contract's second line."""
+
+    duration_ms: int
+    keys_scanned: int
+    matched: int
+    unmatched: int
+    rows_inserted: int
+    tags_skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """A monitoring run failed."""
+
+    error: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRowsDropped:
+    """The database was away for so long that the oldest failed runs were given up."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicksSkipped:
+    """Intervals in which a worker did not begin because it was still busy."""
+
+    worker: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailed:
+    """A round of a worker failed; it goes on with the next."""
+
+    worker: str
+    error: str
+    unforeseen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLost:
+    """The database cannot be reached."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseBack:
+    """The database answers again."""
+
+    away_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsKept:
+    """Partitions were made ahead or dropped."""
+
+    made: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClosed:
+    """A live client was closed by us."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """A login failed or was throttled."""
+
+    username: str
+    address: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """A request ended in an error of ours; the id stands in the answer."""
+
+    request_id: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The program was asked to stop."""
+
+    why: str
+
+
+Observation = (
+    Starting
+    | Serving
+    | Warned
+    | MonitoringStarted
+    | SweepEnded
+    | ConservationBroken
+    | RunLogged
+    | RunFailed
+    | RunRowsDropped
+    | TicksSkipped
+    | WorkerFailed
+    | DatabaseLost
+    | DatabaseBack
+    | PartitionsKept
+    | ClientClosed
+    | LoginRefused
+    | RequestFailed
+    | Stopping
+)
+
+Observe = Callable[[Observation], None]

@@ -1,0 +1,280 @@
+"""Every setting: one typed field each, whose metadata is its documentation.
+
+This is the only module that reads the environment. Parts receive values, not the object.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ic3.errors import SettingsError
+
+
+def option(
+    name: str,
+    default: Any,
+    help_text: str,
+    *,
+    parse: Callable[[str], Any] = str,
+    secret: bool = False,
+    shown: str = "",
+) -> Any:
+    """A field of `Settings`.
+
+    Args:
+        name: Environment variable.
+        default: Value when it is unset.
+        help_text: One sentence for the reference page.
+        parse: Turns the text into the value; raises ValueError with the reason.
+        secret: Never printed; `NAME_FILE` may name a file that holds it.
+        shown: How the default reads in the documentation where it is computed.
+    """
+    metadata = {"name": name, "help": help_text, "parse": parse, "secret": secret, "shown": shown}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+def between(low: float, high: float, kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """A parser for a number within limits, both included."""
+
+    def parse(text: str) -> int | float:
+        try:
+            number = kind(text)
+        except ValueError:
+            raise ValueError(f"must be a number, not {text[:40]!r}") from None
+        if not low <= number <= high:
+            raise ValueError(f"must be between {low:g} and {high:g}")
+        return number
+
+    return parse
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser for one word of a list."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def switch(text: str) -> bool:
+    """`1`, `true`, `yes`, `on` or their opposites."""
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("must be 1 or 0")
+
+
+def zone_name(text: str) -> str:
+    """A zone of the IANA database."""
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError, LookupError):
+        raise ValueError("must be a zone such as Asia/Kolkata") from None
+    return text
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/ic3` for root, otherwise a folder of the user's own."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/ic3")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "ic3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says, checked."""
+
+    redis_api_base: str | None = option(
+        "REDIS_API_BASE", None,
+        "Address of the Redis REST gateway; unset: the bundled simulated plant on loopback.",
+    )  # fmt: skip
+    redis_api_max_in_flight: int = option(
+        "REDIS_API_MAX_IN_FLIGHT", 20,
+        "Requests written to the gateway and not yet answered, over all connections.",
+        parse=between(1, 10_000, int),
+    )  # fmt: skip
+    redis_api_timeout_s: float = option(
+        "REDIS_API_TIMEOUT", 10.0, "Total seconds one request to the gateway may take.",
+        parse=between(0.05, 300, float),
+    )  # fmt: skip
+    redis_api_ca_file: Path | None = option(
+        "REDIS_API_CA_FILE", None,
+        "File with the authority that signed the gateway's certificate, PEM.", parse=Path,
+    )  # fmt: skip
+    redis_api_token: str | None = option(
+        "REDIS_API_TOKEN", None, "Bearer token for the gateway.", secret=True
+    )
+    poll_interval_s: float = option(
+        "MONITORING_POLL_INTERVAL", 15.0, "Seconds between the starts of two sweeps.",
+        parse=between(0.2, 3600, float),
+    )  # fmt: skip
+    database_url: str | None = option(
+        "DATABASE_URL", None,
+        "PostgreSQL 15 or newer, as a libpq URL; unset: the embedded PostgreSQL.", secret=True,
+    )  # fmt: skip
+    host: str = option("IC3_HOST", "127.0.0.1", "Address the server listens on.")
+    port: int = option(
+        "IC3_PORT", 9090, "Port the server listens on.", parse=between(0, 65535, int)
+    )
+    data_dir: Path = option(
+        "IC3_DATA_DIR", None,
+        "Where the embedded PostgreSQL and generated secrets live.", parse=Path,
+        shown="/var/lib/ic3 for root, otherwise ~/.local/share/ic3",
+    )  # fmt: skip
+    admin_password: str | None = option(
+        "IC3_ADMIN_PASSWORD", None,
+        "First start: password of user admin; unset: random, printed once.", secret=True,
+    )  # fmt: skip
+    jwt_secret: str | None = option(
+        "IC3_JWT_SECRET", None,
+        "Signs the access tokens, 32 bytes or more; unset: generated, kept in the data directory.",
+        secret=True,
+    )  # fmt: skip
+    token_minutes: int = option(
+        "IC3_TOKEN_MINUTES", 480, "Life of an access token in minutes.",
+        parse=between(1, 1440, int),
+    )  # fmt: skip
+    cors_origins: tuple[str, ...] = option(
+        "IC3_CORS_ORIGINS", (), "Origins whose pages may call the API, separated by commas.",
+        parse=words, shown="none",
+    )  # fmt: skip
+    ws_clients: int = option(
+        "IC3_WS_CLIENTS", 1000, "WebSocket clients at once, all users together.",
+        parse=between(1, 100_000, int),
+    )  # fmt: skip
+    ws_clients_per_user: int = option(
+        "IC3_WS_CLIENTS_PER_USER", 10, "WebSocket clients at once of one user.",
+        parse=between(1, 100_000, int),
+    )  # fmt: skip
+    ws_insecure: bool = option(
+        "IC3_WS_INSECURE", False,
+        "Allow WebSockets without TLS from other machines (a proxy in front ends the TLS).",
+        parse=switch, shown="0",
+    )  # fmt: skip
+    raw_days: int = option(
+        "IC3_RAW_DAYS", 30, "Days raw telemetry and monitoring rows are kept.",
+        parse=between(1, 3650, int),
+    )  # fmt: skip
+    adopt_zone: str = option(
+        "IC3_ADOPT_ZONE", "Asia/Kolkata",
+        "Zone of the zoneless run times in a database of the original backend.", parse=zone_name,
+    )  # fmt: skip
+    plant_seed: int = option(
+        "IC3_PLANT_SEED", 1, "Seed of the simulated plant.", parse=between(0, 2**31, int)
+    )
+    log_format: str = option(
+        "IC3_LOG_FORMAT", "text", "`text` for people or `json` for machines; on stderr.",
+        parse=one_of("text", "json"),
+    )  # fmt: skip
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the readings come from the bundled plant."""
+        return self.redis_api_base is None
+
+
+def options() -> list[dict[str, Any]]:
+    """Name, default as text, help and secrecy of each setting, in the order of the table."""
+    rows = []
+    for each in fields(Settings):
+        if not each.metadata:
+            continue
+        default = each.metadata["shown"] or ("" if each.default is None else str(each.default))
+        rows.append({**each.metadata, "field": each.name, "default": default})
+    return rows
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the settings.
+
+    A file `.env` in the working directory counts where the environment is silent.
+
+    Args:
+        environment: Instead of the process's own, for tests; then no `.env` is read.
+
+    Raises:
+        SettingsError: Something is wrong; names every wrong setting at once.
+    """
+    layers = [("environment", environment)] if environment is not None else _default_layers()
+    values: dict[str, Any] = {"data_dir": default_data_dir()}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for row in options():
+        try:
+            text, source = _lookup(row, layers)
+            if text:
+                values[row["field"]] = row["parse"](text)
+                sources[row["name"]] = source
+        except ValueError as error:
+            problems.append(f"{row['name']}: {error}")
+    if problems:
+        raise SettingsError("settings: " + "; ".join(problems))
+    return Settings(**values, sources=sources)
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """The environment for child processes."""
+    secrets = {row["name"] for row in options() if row["secret"]}
+    return {name: text for name, text in os.environ.items() if name not in secrets}
+
+
+def _default_layers() -> list[tuple[str, Mapping[str, str]]]:
+    path = Path(".env")
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise SettingsError("settings: .env in this directory cannot be read; chmod or remove it")
+    layers: list[tuple[str, Mapping[str, str]]] = [("environment", os.environ)]
+    if path.is_file():
+        pairs = (
+            line.partition("=")
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+            if "=" in line and not line.lstrip().startswith("#")
+        )
+        layers.append(
+            (".env", {name.strip(): text.strip().strip("'\"") for name, _, text in pairs})
+        )
+    return layers
+
+
+def _lookup(
+    row: Mapping[str, Any], layers: Sequence[tuple[str, Mapping[str, str]]]
+) -> tuple[str, str]:
+    for source, layer in layers:
+        text = layer.get(row["name"], "")
+        file_name = layer.get(row["name"] + "_FILE", "") if row["secret"] else ""
+        if text and file_name:
+            raise ValueError(f"set it or {row['name']}_FILE, not both")
+        if file_name:
+            return _read_secret(Path(file_name)), f"{source}, {row['name']}_FILE"
+        if text:
+            return text, source
+    return "", "default"
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO) and stat.S_ISREG(mode):
+            raise ValueError(f"file {path} is open to others: chmod 600 {path}")
+        secret = path.read_text(encoding="utf-8").strip()
+        if not secret:
+            raise ValueError(f"file {path} is empty")
+        return secret
+    except UnicodeDecodeError:
+        raise ValueError(f"file {path} is not UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"file {path} cannot be read: {error.strerror}") from None
