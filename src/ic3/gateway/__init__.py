@@ -1,0 +1,1 @@
+"""Reading the plant's newest values from the Redis REST gateway."""
