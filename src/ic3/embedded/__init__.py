@@ -1,0 +1,1 @@
+"""Start and stop of the embedded PostgreSQL, for installs without a database of their own."""

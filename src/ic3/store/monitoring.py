@@ -1,0 +1,237 @@
+"""Monitoring rows, their latest table and the run log."""
+
+import struct
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from ic3.domain.envelope import Envelope
+from ic3.domain.latest import Moved, Movement, TagsOfAsset
+from ic3.domain.mapping import Reading
+from ic3.domain.runs import Run
+from ic3.domain.sweeps import Sweep
+from ic3.errors import Contended, StoreError
+from ic3.store import copy_rows as rows
+from ic3.store.pool import Connection, Database
+from ic3.store.telemetry import insert_sweep, read_envelopes
+
+COPY_READINGS: Final = """
+COPY ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+FROM STDIN (FORMAT binary)
+"""
+STAGE_READINGS: Final = """
+CREATE TEMPORARY TABLE staged_readings (LIKE ic3_asset_monitoring_data) ON COMMIT DROP
+"""
+COPY_STAGED: Final = """
+COPY staged_readings (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+FROM STDIN (FORMAT binary)
+"""
+INSERT_STAGED: Final = """
+INSERT INTO ic3_asset_monitoring_data
+    (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at
+FROM staged_readings ORDER BY recorded_at, asset_id, tag_code
+ON CONFLICT DO NOTHING
+"""
+
+MOVE_LATEST: Final = """
+INSERT INTO ic3_asset_monitoring_latest (asset_id, readings)
+SELECT moved.asset_id, moved.readings
+FROM unnest(%(register_ids)s, %(readings)s) AS moved (asset_id, readings)
+ON CONFLICT (asset_id) DO UPDATE SET readings = excluded.readings
+"""
+ALL_LATEST: Final = "SELECT asset_id, readings::text FROM ic3_asset_monitoring_latest"
+
+INSERT_RUN: Final = """
+INSERT INTO ic3_ingest_run_log (run_at, keys_scanned, matched, unmatched, rows_inserted,
+    tags_skipped, duration_ms, error_msg, sweep_id)
+VALUES (%(run_at)s, %(keys_scanned)s, %(matched)s, %(unmatched)s, %(rows_inserted)s,
+    %(tags_skipped)s, %(duration_ms)s, %(error_msg)s, %(sweep_id)s)
+ON CONFLICT (sweep_id) DO NOTHING
+RETURNING id
+"""
+RECENT_RUNS: Final = """
+SELECT id, run_at, coalesce(keys_scanned, 0), coalesce(matched, 0), coalesce(unmatched, 0),
+    coalesce(rows_inserted, 0), coalesce(tags_skipped, 0), coalesce(duration_ms, 0), error_msg
+FROM ic3_ingest_run_log WHERE run_at IS NOT NULL ORDER BY run_at DESC, id DESC LIMIT %(limit)s
+"""
+# Sweeps that a crash left without a run; looked for once, at start.
+UNLOGGED_SWEEPS: Final = """
+SELECT id, begun_at, ended_at, keys_scanned, matched, unmatched, simulated, error
+FROM ic3_sweep s
+WHERE id > coalesce((SELECT max(id) - 100 FROM ic3_sweep), 0)
+    AND NOT EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = s.id)
+ORDER BY id
+"""
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_readings = msgspec.json.Decoder(list[Reading]).decode
+_HEAD = struct.Struct(">hii").pack
+_PARAM = struct.Struct(">ii").pack
+_NUMBER = struct.Struct(">iiidiiq").pack
+_TAIL = struct.Struct(">iq").pack
+
+
+class NotStored(StoreError):  # noqa: N818  a state
+    """The telemetry of the sweep was not stored, so its monitoring rows are not either."""
+
+
+class MonitoringStore:
+    """Writes what the monitoring worker made of a sweep and reads it back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(
+        self,
+        sweep: Sweep,
+        movement: Movement,
+        *,
+        measure_ms: Callable[[], int],
+        stored: Awaitable[bool],
+    ) -> Run | None:
+        """Write monitoring rows, latest table and run row in one transaction.
+
+        Rows are copied beside the save of the sweep's telemetry; they are committed after it.
+
+        Args:
+            sweep: The sweep, with its `sweep_id`.
+            movement: What the mapping makes of it.
+            measure_ms: Duration of the run, asked for at its end.
+            stored: Ends once the sweep's telemetry is durable (True) or has failed (False).
+
+        Returns:
+            The run as logged, or None where an earlier try had logged it after all.
+
+        Raises:
+            DatabaseAway: Nothing was written, or the outcome is unknown; saving again is safe.
+            NotStored: The telemetry was not stored; nothing was written.
+            StoreError: PostgreSQL refused; nothing was written.
+        """
+        try:
+            return await self._save(sweep, movement, measure_ms, stored, staged=False)
+        except Contended:
+            return await self._save(sweep, movement, measure_ms, stored, staged=True)
+
+    async def save_failed(self, sweep: Sweep, *, duration_ms: int) -> Run | None:
+        """Write the run row of a sweep that failed, and the sweep's own row."""
+        async with self._database.connection() as connection:
+            await insert_sweep(connection, sweep)
+            return await self._insert_run(
+                connection, sweep, inserted=0, tags_skipped=0, duration_ms=duration_ms
+            )
+
+    async def recent_runs(self, limit: int = 20) -> list[Run]:
+        """The last runs, newest first."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(RECENT_RUNS, {"limit": limit})
+            return [_run(*row) for row in await cursor.fetchall()]
+
+    async def all_latest(self) -> dict[int, TagsOfAsset]:
+        """The latest table whole."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(ALL_LATEST)
+            return {
+                register_id: {each.tag_code: each for each in _decode_readings(document)}
+                for register_id, document in await cursor.fetchall()
+            }
+
+    async def unlogged_sweeps(self) -> list[Sweep]:
+        """Sweeps without a run row, oldest first, without their envelopes."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(UNLOGGED_SWEEPS)
+            return [_sweep(*row) for row in await cursor.fetchall()]
+
+    async def envelopes_of(self, sweep_id: int) -> list[Envelope]:
+        """What a sweep stored."""
+        async with self._database.connection() as connection:
+            return await read_envelopes(
+                connection, after=sweep_id - 1, last=sweep_id, limit=10_000_000
+            )
+
+    async def _save(
+        self,
+        sweep: Sweep,
+        movement: Movement,
+        measure_ms: Callable[[], int],
+        stored: Awaitable[bool],
+        *,
+        staged: bool,
+    ) -> Run | None:
+        """One transaction: copied straight into the partitions, or through a staging table."""
+        batches = ([encode_reading(each) for each in batch] for batch in movement.batches())
+        async with self._database.connection() as connection:
+            if staged:
+                await connection.execute(STAGE_READINGS)
+                await rows.copy(connection, COPY_STAGED, batches)
+                inserted = (await connection.execute(INSERT_STAGED)).rowcount
+            else:
+                inserted = await rows.copy(connection, COPY_READINGS, batches)
+            if movement.moved:
+                rows.register_arrays(connection)
+                await connection.execute(MOVE_LATEST, _encode_latest(movement.moved))
+            if not await stored:
+                raise NotStored("database: the sweep's telemetry was not stored")
+            return await self._insert_run(
+                connection, sweep, inserted=inserted, tags_skipped=movement.tags_skipped,
+                duration_ms=measure_ms(),
+            )  # fmt: skip
+
+    @staticmethod
+    async def _insert_run(
+        connection: Connection, sweep: Sweep, *, inserted: int, tags_skipped: int, duration_ms: int
+    ) -> Run | None:
+        row: dict[str, Any] = {
+            "run_at": sweep.begun_at,
+            "keys_scanned": sweep.keys_scanned,
+            "matched": sweep.matched,
+            "unmatched": sweep.unmatched,
+            "rows_inserted": inserted,
+            "tags_skipped": tags_skipped,
+            "duration_ms": duration_ms,
+            "error_msg": sweep.error,
+        }
+        cursor = await connection.execute(INSERT_RUN, {**row, "sweep_id": sweep.sweep_id})
+        found = await cursor.fetchone()
+        return _run(found[0], *row.values()) if found else None
+
+
+def encode_reading(reading: Reading) -> bytes:
+    """One monitoring row for the binary COPY."""
+    recorded = reading.recorded_us - rows.EPOCH_US
+    head = _HEAD(6, 4, reading.register_id) + _tag(reading.tag_code)
+    if reading.value_num is not None:
+        return head + _NUMBER(4, reading.param_id, 8, reading.value_num, -1, 8, recorded)
+    tail = rows.NULL + rows.text(reading.value_text) + _TAIL(8, recorded)
+    return head + _PARAM(4, reading.param_id) + tail
+
+
+@lru_cache(maxsize=8192)
+def _tag(tag: str) -> bytes:
+    return rows.text(tag)
+
+
+def _encode_latest(moved: Moved) -> dict[str, object]:
+    ordered = sorted(moved)
+    readings = [rows.binary(_encode_json(list(moved[number].values()))) for number in ordered]
+    return {
+        "register_ids": rows.Int4Array([rows.int4(number) for number in ordered]),
+        "readings": rows.JsonArray(readings),
+    }
+
+
+def _run(number: int, run_at: Any, *rest: Any) -> Run:
+    keys, matched, unmatched, inserted, skipped, duration_ms, error = rest
+    error_msg = error or UNSET  # an adopted row says '' where it did not fail
+    return Run(number, run_at, keys, matched, unmatched, inserted, skipped, duration_ms, error_msg)
+
+
+def _sweep(number: int, begun_at: Any, ended_at: Any, *rest: Any) -> Sweep:
+    keys_scanned, matched, unmatched, simulated, error = rest
+    return Sweep(
+        begun_at=begun_at, started=0.0, simulated=simulated, sweep_id=number, ended_at=ended_at,
+        keys_scanned=keys_scanned, matched=matched, unmatched=unmatched, error=error,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""The register, the parameters and the tag map: loading, reading one asset, importing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, LiteralString
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ic3.domain.mapping import Parameter, Register, RegisteredAsset
+from ic3.store.pool import Connection, Database
+
+VERSION: Final = "SELECT version FROM ic3_registry_version"
+PARAMETERS: Final = (
+    "SELECT param_id, parameter_name, param_tag_code, unit FROM ic3_parameter_master"
+)
+ASSETS: Final = "SELECT asset_id, serialnumber FROM ic3_asset_master"
+TAG_MAP: Final = "SELECT asset_id, tag_code, param_id FROM ic3_asset_tag_map"
+COUNT_ASSETS: Final = "SELECT count(*) FROM ic3_asset_master"
+
+ASSET_BY_SERIAL: Final = """
+SELECT asset_id, serialnumber, cmms_asset_id, traceability_id, barcode, criticality,
+    capacity_rating, in_charge_person, status, asset_live_status, ticketcount, schedulecount,
+    category, dma_id, name, domain, longitude, latitude
+FROM ic3_asset_master WHERE serialnumber = %(serial)s
+"""
+
+# A cell left empty keeps what the register has. One statement a table: its trigger fires once.
+# Read as the table's own row type, since an adopted table may have other types than ours.
+IMPORT_ASSETS: Final = """
+INSERT INTO ic3_asset_master AS kept (serialnumber, cmms_asset_id, traceability_id, barcode,
+    criticality, capacity_rating, in_charge_person, status, asset_live_status, ticketcount,
+    schedulecount, category, dma_id, name, domain, longitude, latitude)
+SELECT serialnumber, cmms_asset_id, traceability_id, barcode,
+    criticality, capacity_rating, in_charge_person, status, asset_live_status, ticketcount,
+    schedulecount, category, dma_id, name, domain, longitude, latitude
+FROM jsonb_populate_recordset(NULL::ic3_asset_master, %(rows)s)
+ON CONFLICT (serialnumber) DO UPDATE SET
+    cmms_asset_id = coalesce(excluded.cmms_asset_id, kept.cmms_asset_id),
+    traceability_id = coalesce(excluded.traceability_id, kept.traceability_id),
+    barcode = coalesce(excluded.barcode, kept.barcode),
+    criticality = coalesce(excluded.criticality, kept.criticality),
+    capacity_rating = coalesce(excluded.capacity_rating, kept.capacity_rating),
+    in_charge_person = coalesce(excluded.in_charge_person, kept.in_charge_person),
+    status = coalesce(excluded.status, kept.status),
+    asset_live_status = coalesce(excluded.asset_live_status, kept.asset_live_status),
+    ticketcount = coalesce(excluded.ticketcount, kept.ticketcount),
+    schedulecount = coalesce(excluded.schedulecount, kept.schedulecount),
+    category = coalesce(excluded.category, kept.category),
+    dma_id = coalesce(excluded.dma_id, kept.dma_id),
+    name = coalesce(excluded.name, kept.name),
+    domain = coalesce(excluded.domain, kept.domain),
+    longitude = coalesce(excluded.longitude, kept.longitude),
+    latitude = coalesce(excluded.latitude, kept.latitude)
+RETURNING xmax = 0
+"""
+IMPORT_PARAMETERS: Final = """
+INSERT INTO ic3_parameter_master AS kept (param_tag_code, parameter_name, unit, kind, range_low,
+    range_high, rate_max_per_s, decimals)
+SELECT param_tag_code, parameter_name, unit, kind, range_low, range_high, rate_max_per_s, decimals
+FROM jsonb_populate_recordset(NULL::ic3_parameter_master, %(rows)s)
+ON CONFLICT (param_tag_code) DO UPDATE SET
+    parameter_name = excluded.parameter_name,
+    unit = coalesce(excluded.unit, kept.unit),
+    kind = coalesce(excluded.kind, kept.kind),
+    range_low = coalesce(excluded.range_low, kept.range_low),
+    range_high = coalesce(excluded.range_high, kept.range_high),
+    rate_max_per_s = coalesce(excluded.rate_max_per_s, kept.rate_max_per_s),
+    decimals = coalesce(excluded.decimals, kept.decimals)
+RETURNING xmax = 0
+"""
+IMPORT_TAGS: Final = """
+INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
+SELECT a.asset_id, given.tag_code, p.param_id
+FROM jsonb_to_recordset(%(rows)s) AS given (serialnumber text, tag_code text, param_tag_code text)
+JOIN ic3_asset_master a ON a.serialnumber = given.serialnumber
+JOIN ic3_parameter_master p ON p.param_tag_code = given.param_tag_code
+ON CONFLICT (asset_id, tag_code) DO UPDATE SET param_id = excluded.param_id
+RETURNING xmax = 0
+"""
+IMPORTS: Final[Mapping[str, LiteralString]] = {
+    "register": IMPORT_ASSETS,
+    "parameters": IMPORT_PARAMETERS,
+    "tagmap": IMPORT_TAGS,
+}
+SERIALS: Final = "SELECT serialnumber FROM ic3_asset_master WHERE serialnumber = ANY(%(codes)s)"
+TAG_CODES: Final = """
+SELECT param_tag_code FROM ic3_parameter_master WHERE param_tag_code = ANY(%(codes)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import changed."""
+
+    added: int
+    updated: int
+
+
+class RegisterStore:
+    """Reads and fills the register."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load_if_changed(self, register: Register) -> Register:
+        """The same register where nothing changed since, otherwise a new one.
+
+        All three tables are read in one snapshot.
+        """
+        async with self._database.connection() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            row = await (await connection.execute(VERSION)).fetchone()
+            version = int(row[0]) if row else 0
+            return register if version == register.version else await _load(connection, version)
+
+    async def asset(self, serial: str) -> dict[str, Any] | None:
+        """The register's fields of one asset, or None."""
+        async with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(ASSET_BY_SERIAL, {"serial": serial})
+            found = await cursor.fetchone()
+            return found and {name: _plain(field) for name, field in found.items()}
+
+    async def count(self) -> int:
+        """Assets in the register."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(COUNT_ASSETS)).fetchone()
+            return int(row[0]) if row else 0
+
+    async def unknown_codes(
+        self, *, serials: Sequence[str], tag_codes: Sequence[str]
+    ) -> tuple[set[str], set[str]]:
+        """Of these serial numbers and parameter codes, those that are not known."""
+        async with self._database.connection() as connection:
+            known = await (await connection.execute(SERIALS, {"codes": list(serials)})).fetchall()
+            codes = await (
+                await connection.execute(TAG_CODES, {"codes": list(tag_codes)})
+            ).fetchall()
+        return set(serials) - {row[0] for row in known}, set(tag_codes) - {row[0] for row in codes}
+
+    async def import_rows(self, tables: Mapping[str, Sequence[Mapping[str, object]]]) -> Imported:
+        """Import checked rows, all or nothing.
+
+        Args:
+            tables: `register`, `parameters` or `tagmap` to rows, imported in the order given.
+        """
+        outcomes: list[bool] = []
+        async with self._database.connection() as connection:
+            for table, table_rows in tables.items():
+                cursor = await connection.execute(IMPORTS[table], {"rows": Jsonb(list(table_rows))})
+                outcomes += [row[0] for row in await cursor.fetchall()]
+        return Imported(added=sum(outcomes), updated=len(outcomes) - sum(outcomes))
+
+
+def _plain(field: Any) -> Any:
+    """Numbers as JSON numbers, also from the numeric columns of an adopted register."""
+    if not isinstance(field, Decimal):
+        return field
+    whole = field.is_finite() and field == field.to_integral_value()
+    return int(field) if whole else float(field)
+
+
+async def _load(connection: Connection, version: int) -> Register:
+    parameters = {
+        row[0]: Parameter(*row) for row in await (await connection.execute(PARAMETERS)).fetchall()
+    }
+    by_id = {
+        register_id: RegisteredAsset(register_id, serial, {})
+        for register_id, serial in await (await connection.execute(ASSETS)).fetchall()
+    }
+    for register_id, tag, param_id in await (await connection.execute(TAG_MAP)).fetchall():
+        asset, parameter = by_id.get(register_id), parameters.get(param_id)
+        if asset is not None and parameter is not None:
+            asset.parameters[tag] = parameter
+    return Register(version, {each.serial: each for each in by_id.values()}, parameters)
