@@ -1,0 +1,127 @@
+"""The newest envelopes and the counts of the top bar."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from ic3 import __version__
+from ic3.clock import Clock
+from ic3.domain.envelope import Envelope, Value, time_text
+from ic3.domain.runs import RecentRuns, Run
+from ic3.domain.status import Feed
+from ic3.hub.local import LocalHub
+from ic3.store.pool import Database
+
+
+class EnvelopeView(msgspec.Struct):
+    """One envelope as the API shows it."""
+
+    record_id: str
+    system_id: str | None
+    asset_id: str
+    domain: str | None
+    protocol: str | None
+    occurred_at: str
+    received_at: str
+    values: dict[str, Value]
+    quality: str | None
+    alarm: str | None
+
+
+class NewestEnvelopes(msgspec.Struct):
+    """The envelopes received last, newest first."""
+
+    count: int
+    telemetry: list[EnvelopeView]
+
+
+class DatabaseState(msgspec.Struct):
+    """Whether PostgreSQL answers."""
+
+    state: str
+    since: datetime | None
+
+
+class Stats(msgspec.Struct):
+    """Counts for the top bar."""
+
+    version: str
+    started_at: datetime
+    plant: str
+    gateway: str
+    database: DatabaseState
+    assets: int
+    fresh: int
+    stale: int
+    in_alarm: int
+    ws_clients: int
+    last_run: Run | None
+    last_good_at: datetime | None
+    error: str | None
+
+
+class StatsReader:
+    """Counts what is in memory; the assets are counted at most once a second."""
+
+    def __init__(
+        self, *, feed: Feed, runs: RecentRuns, hub: LocalHub, database: Database, clock: Clock,
+        gateway: str, simulated: bool,
+    ) -> None:  # fmt: skip
+        self._feed = feed
+        self._runs = runs
+        self._hub = hub
+        self._database = database
+        self._clock = clock
+        self._gateway = gateway
+        self._simulated = simulated
+        self._started_at = clock.now()
+        self._counted = float("-inf")
+        self._counts = feed.counts(now_us=clock.now_us())
+
+    def read(self) -> Stats:
+        """The counts now."""
+        now = self._clock.monotonic()
+        if now - self._counted >= 1:
+            self._counts = self._feed.counts(now_us=self._clock.now_us())
+            self._counted = now
+        away_since = self._database.away_since
+        counts = self._counts
+        return Stats(
+            version=__version__,
+            started_at=self._started_at,
+            plant="simulated" if self._simulated else "real",
+            gateway=self._gateway,
+            database=DatabaseState("away" if away_since else "ok", away_since),
+            assets=counts.assets,
+            fresh=counts.fresh,
+            stale=counts.stale,
+            in_alarm=counts.in_alarm,
+            ws_clients=self._hub.clients,
+            last_run=self._runs.progress().latest,
+            last_good_at=self._feed.last_good_at,
+            error=self._feed.last_error,
+        )
+
+
+async def newest(
+    feed: NamedDependency[Feed], limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100
+) -> NewestEnvelopes:
+    """The newest envelopes by the time they were received, at most 500."""
+    found = [_view(each) for each in feed.newest(limit)]
+    return NewestEnvelopes(len(found), found)
+
+
+async def stats(stats_reader: NamedDependency[StatsReader]) -> Stats:
+    """Assets, fresh, stale, in alarm, the last run, and whether the database answers."""
+    return stats_reader.read()
+
+
+def _view(envelope: Envelope) -> EnvelopeView:
+    return EnvelopeView(
+        envelope.record_id, envelope.system_id, envelope.asset_id, envelope.domain,
+        envelope.protocol, time_text(envelope.occurred_us), time_text(envelope.received_us),
+        envelope.values, envelope.quality, envelope.alarm,
+    )  # fmt: skip

@@ -1,0 +1,345 @@
+"""The real server on a real socket, its parts filled by tests, and a client that adds nothing."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry
+from websockets.asyncio.client import ClientConnection, connect
+
+from ic3.api import ROUTES
+from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.health import ReadinessReader
+from ic3.api.live import FrameProtocol, LiveSocket
+from ic3.api.monitoring import MonitoringReads
+from ic3.api.server import HotRead, Route, Server, build, listen, server
+from ic3.api.telemetry import StatsReader
+from ic3.clock import Clock
+from ic3.domain.envelope import Envelope, parse
+from ic3.domain.latest import LatestReadings
+from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
+from ic3.domain.runs import RecentRuns, Run
+from ic3.domain.status import Feed
+from ic3.domain.users import Role
+from ic3.hub.local import LocalHub
+from ic3.observations import Observation
+from ic3.store.pool import Database
+from ic3.store.register import RegisterStore
+from ic3.store.users import UserStore
+
+SECRET = "a secret of the tests, 32 bytes and more"
+NOWHERE = "host=127.0.0.1 port=1 dbname=ic3"
+FRIEND = "https://maps.example.org"
+NOW = datetime(2026, 6, 15, 1, 42, tzinfo=UTC)
+NOW_US = int(NOW.timestamp()) * 1_000_000
+PANEL = "C Block Ranjeet Nagar_LT Panel_19"
+PAGE = b"<!doctype html><title>page</title>"
+
+
+class StillClock(Clock):
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self._moved = 0.0
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self._moved)
+
+    def now_us(self) -> int:
+        return NOW_US + int(self._moved * 1_000_000)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self._moved
+
+    def advance(self, seconds: float) -> None:
+        self._moved += seconds
+
+
+class Answer(NamedTuple):
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+    def header(self, name: str) -> str | None:
+        found = self.all(name)
+        assert len(found) <= 1, f"{name} is there {len(found)} times"
+        return found[0] if found else None
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class Site:
+    """The server and its parts."""
+
+    port: int
+    clock: StillClock
+    database: Database
+    latest: LatestReadings
+    runs: RecentRuns
+    feed: Feed
+    hub: LocalHub
+    tokens: Tokens
+    tickets: Tickets
+    throttle: Throttle
+    passwords: Passwords
+    readiness: ReadinessReader
+    http: Server
+    task: asyncio.Task[None]
+    told: list[Observation]
+
+    def token(self, role: Role = Role.VIEWER, name: str = "asha") -> str:
+        return self.tokens.make(name, role)
+
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        token: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Answer:
+        """One request on a connection of its own; the target is sent as it stands."""
+        lines = [f"{method} {target} HTTP/1.1"]
+        if not any(name.lower() == "host" for name, _ in headers):
+            lines.append(f"Host: 127.0.0.1:{self.port}")
+        if token is not None:
+            lines.append(f"Authorization: Bearer {token}")
+        if body and not any(name.lower() == "transfer-encoding" for name, _ in headers):
+            lines.append(f"Content-Length: {len(body)}")
+        lines += [f"{name}: {value}" for name, value in headers]
+        sent = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        return await self.exchange(sent, bodiless=method == "HEAD")
+
+    async def exchange(self, sent: bytes, *, bodiless: bool = False) -> Answer:
+        """Send bytes, read one answer."""
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.write(sent)
+            answer = await read_answer(reader, bodiless=bodiless)
+            writer.close()
+        return answer
+
+    async def get(self, target: str, **more: Any) -> Answer:
+        """A request of a viewer."""
+        return await self.ask("GET", target, token=self.token(), **more)
+
+    async def login(self, username: str, password: str, **more: Any) -> Answer:
+        body = json.dumps({"username": username, "password": password}).encode()
+        return await self.ask(
+            "POST", "/api/auth/login", headers=[("Content-Type", "application/json")], body=body,
+            **more,
+        )  # fmt: skip
+
+    async def ticket(self, name: str = "asha") -> str:
+        answer = await self.ask("POST", "/api/ws-ticket", token=self.token(name=name))
+        ticket = answer.json()["ticket"]
+        assert isinstance(ticket, str)
+        return ticket
+
+    async def live(
+        self, *, name: str = "asha", origin: str | None = None, receive_buffer: int | None = None,
+        **more: Any,
+    ) -> ClientConnection:  # fmt: skip
+        """A live client that came in by a ticket."""
+        target = f"/ws?ticket={await self.ticket(name)}"
+        return await self.dial(target, origin=origin, receive_buffer=receive_buffer, **more)
+
+    async def dial(
+        self, target: str, *, headers: Sequence[tuple[str, str]] = (), origin: str | None = None,
+        receive_buffer: int | None = None, **more: Any,
+    ) -> ClientConnection:  # fmt: skip
+        """A WebSocket client that neither compresses nor pings by itself."""
+        wire = socket.socket()
+        if receive_buffer is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        wire.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(wire, ("127.0.0.1", self.port))
+        if origin is not None:
+            headers = [*headers, ("Origin", origin)]
+        return await connect(
+            f"ws://127.0.0.1:{self.port}{target}", sock=wire, additional_headers=headers,
+            compression=None, ping_interval=None, max_size=None, proxy=None, user_agent_header=None,
+            **{"close_timeout": 2, **more},
+        )  # fmt: skip
+
+    async def settle(self, clients: int) -> None:
+        """Wait until the hub has this many clients."""
+        await until(lambda: self.hub.clients == clients)
+
+    async def stop(self) -> None:
+        self.http.should_exit = True
+        await self.task
+
+
+@asynccontextmanager
+async def serving(
+    dsn: str | None = None,
+    *,
+    routes: Sequence[Route] = ROUTES,
+    more: dict[str, object] | None = None,
+    origins: tuple[str, ...] = (FRIEND,),
+    max_clients: int = 50,
+    max_per_user: int = 10,
+    ping_s: float | None = None,
+    gateway: str = "http://gateway:3000",
+) -> AsyncIterator[Site]:
+    """The server, put together as `ic3.app` does it.
+
+    Args:
+        dsn: Its database; None for one that is away.
+        routes: Another route table.
+        more: What handlers beside those of the product take.
+        origins: Whose pages may call.
+        max_clients: Live clients in all.
+        max_per_user: Live clients of one user.
+        ping_s: Seconds between pings and until one is missed.
+        gateway: The address shown.
+    """
+    clock, told = StillClock(), list[Observation]()
+    database = Database(
+        dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=5, clock=clock
+    )
+    if dsn is not None:
+        await database.open()
+    latest, runs, feed = LatestReadings(), RecentRuns(), Feed(interval_s=15)
+    hub = LocalHub(
+        clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
+    )
+    tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
+    throttle, passwords = Throttle(clock), Passwords()
+    reads, readiness = MonitoringReads(latest, runs), ReadinessReader(database=database, feed=feed)
+    live_socket = LiveSocket(
+        hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
+        clock=clock, observe=told.append,
+    )  # fmt: skip
+    stats = StatsReader(
+        feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
+        simulated=False,
+    )  # fmt: skip
+    application = build(
+        routes,
+        dependencies={
+            "logins": Logins(UserStore(database), passwords, tokens, throttle, told.append),
+            "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
+            "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
+            "registry": CollectorRegistry(), **(more or {}),
+        },
+        hot={
+            "/api/monitoring/progress": HotRead(reads.progress),
+            "/api/monitoring/live": HotRead(reads.live, "serial_number"),
+        },
+        sockets={"/ws": live_socket},
+        files={"/": (PAGE, "text/html; charset=utf-8")},
+        verify=tokens.verify,
+        origins=origins,
+        observe=told.append,
+    )  # fmt: skip
+    bound = listen("127.0.0.1", 0)
+    # Accepted sockets inherit it: a client that stalls is felt after little.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
+    http = server(application, websocket=FrameProtocol)
+    if ping_s is not None:
+        http.config.ws_ping_interval = http.config.ws_ping_timeout = ping_s
+    task = asyncio.create_task(http.serve(sockets=[bound]))
+    await until(lambda: http.started)
+    site = Site(
+        bound.getsockname()[1], clock, database, latest, runs, feed, hub, tokens, tickets,
+        throttle, passwords, readiness, http, task, told,
+    )  # fmt: skip
+    try:
+        yield site
+    finally:
+        # Quicker than uvicorn's own way, which `Site.stop` takes.
+        for listener in http.servers:
+            listener.close()
+        for connection in list(http.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await until(lambda: not (http.server_state.connections or http.server_state.tasks))
+        task.cancel()
+        await asyncio.wait([task])
+        await database.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what nobody tells; five seconds at most."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+def run(number: int, **more: Any) -> Run:
+    """A run of the log, one every 15 s."""
+    at = NOW + timedelta(seconds=15 * (number - 1))
+    return Run(number, at, 557, 541, 16, 2734, 89, 420, **more)
+
+
+def register_with(*serials: str) -> Register:
+    """A register in which each asset measures a few things."""
+    parameters = {
+        1: Parameter(1, "Health score", "HEALTH_SCORE", "%"),
+        2: Parameter(2, "Mode", "MODE", None),
+        3: Parameter(3, "Flow", "FLOW", "m³/h"),
+    }
+    return Register(
+        1, {name: RegisteredAsset(number, name, {}) for number, name in enumerate(serials, 12)},
+        parameters,
+    )  # fmt: skip
+
+
+def fill(latest: LatestReadings, *serials: str) -> None:
+    """Three readings for each asset, given out of order."""
+    latest.register = register_with(*serials)
+    for asset in latest.register.assets.values():
+        add(
+            latest,
+            Reading(asset.register_id, "mode", 2, None, 'Auto "1" ½', NOW_US + 1),
+            Reading(asset.register_id, "HEALTH_SCORE", 1, 94.8, None, NOW_US + 250_000),
+            Reading(asset.register_id, "FLOW", 3, None, None, NOW_US),
+        )
+
+
+def add(latest: LatestReadings, *readings: Reading) -> None:
+    latest.apply(latest.advanced(readings))
+
+
+def envelope(
+    asset: str, number: int = 1, *, alarm: str = "NORMAL", note: str = "", size: int = 0
+) -> Envelope:
+    """An envelope as the source wrote it, with so many blanks."""
+    values = json.dumps({"FLOW": 12.5, "NOTE": note}, ensure_ascii=False)
+    text = (
+        f'{{{" " * size}"record_id": "r-{number}", "asset_id": {json.dumps(asset)}, '
+        f'"domain":"DEL-D07", "protocol":"MODBUS","system_id":"S1", '
+        f'"occurred_at":"2026-06-15T01:41:59.123456789Z", "values":{values}, '
+        f'"quality":"GOOD", "alarm":"{alarm}"}}'
+    )
+    return parse(asset, text, received_us=NOW_US + number, content_hash=b"")
+
+
+def envelopes(assets: Iterable[str], number: int = 1, *, size: int = 10) -> list[Envelope]:
+    return [envelope(asset, number, size=size) for asset in assets]
+
+
+async def read_answer(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answer:
+    """The next answer on a connection; none of ours is chunked."""
+    head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
+    status = int(first.split(" ")[1])
+    bodiless = bodiless or status in {101, 204, 304}
+    length = 0 if bodiless else int(dict(headers)["content-length"])
+    return Answer(status, headers, await reader.readexactly(length))
