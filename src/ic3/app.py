@@ -1,0 +1,486 @@
+"""The composition root: builds each part once, starts in order, stops in reverse."""
+
+import asyncio
+import os
+import re
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+
+from ic3 import dashboard
+from ic3.api import ROUTES
+from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.health import ReadinessReader
+from ic3.api.live import FrameProtocol, LiveSocket
+from ic3.api.monitoring import MonitoringReads
+from ic3.api.server import HotRead, Server, build, listen, server
+from ic3.api.telemetry import StatsReader
+from ic3.clock import Clock
+from ic3.domain.addresses import is_loopback
+from ic3.domain.latest import LatestReadings
+from ic3.domain.runs import RecentRuns
+from ic3.domain.status import Feed
+from ic3.domain.users import Role
+from ic3.embedded.postgres import EmbeddedPostgres
+from ic3.errors import EmbeddedError, SettingsError, StartError
+from ic3.gateway.client import RedisRESTClient
+from ic3.gateway.sweep import Sweeper
+from ic3.hub.local import LocalHub
+from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
+from ic3.observers import LogObserver, MetricsObserver
+from ic3.settings import Settings, environment_without_secrets
+from ic3.store.migrate import migrate
+from ic3.store.monitoring import MonitoringStore
+from ic3.store.partitions import PartitionStore
+from ic3.store.pool import Database
+from ic3.store.register import RegisterStore
+from ic3.store.telemetry import TelemetryStore
+from ic3.store.users import UserStore
+from ic3.workers import WORKERS, Parts
+from ic3.workers.monitoring import EndedSweeps
+from ic3.workers.runner import run_worker
+
+SECRET_BYTES: Final = 32
+INGEST_TIMEOUT_S: Final = 60.0
+API_TIMEOUT_S: Final = 5.0
+STOP_LIMIT_S: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLogin:
+    """Shown once, when the first user is made.
+
+    Attributes:
+        password: None where it was given by IC3_ADMIN_PASSWORD.
+    """
+
+    username: str
+    password: str | None
+
+
+async def serve(
+    settings: Settings,
+    *,
+    clock: Clock,
+    observe: Observe | None = None,
+    show_login: Callable[[FirstLogin], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run the whole product until SIGTERM, SIGINT or `stop`.
+
+    Args:
+        settings: What the environment says.
+        clock: Handed to every part.
+        observe: Told everything beside log and metrics, for the command line.
+        show_login: Told the first login, where one is made.
+        stop: Set it to stop; for tests.
+
+    Raises:
+        IC3Error: Something keeps the program from starting; one line for a person.
+    """
+    stop = stop or asyncio.Event()
+    registry = CollectorRegistry()
+    tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), observe)
+    with _signals(stop, tell) as signals:
+        async with AsyncExitStack() as stack:
+            if settings.redis_api_base is not None:
+                # A bad address is said at once, before anything is started.
+                gateway_client(settings, settings.redis_api_base, clock)
+            bound = listen(settings.host, settings.port)
+            stack.callback(bound.close)
+            _warn(settings, tell)
+            dsn = await stack.enter_async_context(database(settings, tell))
+            await migrate(
+                dsn, adopt_zone=settings.adopt_zone,
+                say=lambda step: tell(Starting("schema", step)),
+            )  # fmt: skip
+            ingest = await stack.enter_async_context(
+                _pool(dsn, "ic3 ingest", 4, INGEST_TIMEOUT_S, clock, tell)
+            )
+            requests = await stack.enter_async_context(
+                _pool(dsn, "ic3 api", 4, API_TIMEOUT_S, clock, None)
+            )
+            await refuse_mixing(settings, ingest)
+            base = await stack.enter_async_context(plant(settings, ingest, tell))
+            await _ensure_admin(settings, requests, show_login)
+            await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
+            client = gateway_client(settings, base, clock)
+            stack.push_async_callback(client.aclose)
+            signals.started()
+            await _run(
+                settings, clock=clock, tell=tell, stop=stop, bound=bound, registry=registry,
+                ingest=ingest, requests=requests, client=client, base=base,
+            )  # fmt: skip
+
+
+@asynccontextmanager
+async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
+    """The DSN of the database: the configured one, or the embedded one while it runs."""
+    if settings.database_url is not None:
+        _check_database_url(settings.database_url)
+        yield settings.database_url
+        return
+    tell(Starting("database", f"embedded PostgreSQL in {settings.data_dir}"))
+    postgres = EmbeddedPostgres(settings.data_dir)
+    dsn = await postgres.start()
+    keeper = asyncio.Event()
+    failure: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(_keep_alive(postgres, keeper, tell))
+            try:
+                yield dsn
+            except Exception as error:  # noqa: BLE001  raised below, where no group wraps it
+                failure = error
+            finally:
+                keeper.set()
+                task.cancel()
+    finally:
+        await postgres.stop()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def plant(
+    settings: Settings, ingest: Database, tell: Observe, *, fill: bool = True
+) -> AsyncIterator[str]:
+    """The gateway's address: the configured one, or the simulated plant's while it runs.
+
+    Args:
+        settings: What the environment says.
+        ingest: Whose empty register is filled with the simulated plant's.
+        tell: Told each step.
+        fill: Whether it may be filled.
+    """
+    if settings.redis_api_base is not None:
+        yield settings.redis_api_base
+        return
+    # An extra from stage B on: imported only where it is used.
+    from ic3.simulator.plant import DemoPlant
+
+    registers = RegisterStore(ingest)
+    if fill and await registers.count() == 0:
+        demo = DemoPlant(seed=settings.plant_seed)
+        tell(Starting("register", "filling the empty register with the simulated plant's"))
+        tables = {
+            "register": demo.register(),
+            "parameters": demo.parameters(),
+            "tagmap": demo.tagmap(),
+        }
+        await registers.import_rows(tables)
+    tell(Starting("plant", "simulated plant on loopback"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ic3.simulator", "--port", "0", "--watch-parent",
+        "--interval", f"{settings.poll_interval_s:g}", "--seed", str(settings.plant_seed),
+        stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+        env=environment_without_secrets(), start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            line = (await process.stdout.readline()).decode().strip()
+        if "http://" not in line:
+            raise StartError("plant: the simulated plant did not start; see the lines above")
+        yield "http://" + line.rpartition("http://")[2]
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(1):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def gateway_client(settings: Settings, base: str, clock: Clock) -> RedisRESTClient:
+    """The client of the gateway at `base`."""
+    return RedisRESTClient(
+        base,
+        max_in_flight=settings.redis_api_max_in_flight,
+        timeout_s=settings.redis_api_timeout_s,
+        ca_file=settings.redis_api_ca_file,
+        bearer_token=settings.redis_api_token,
+        clock=clock,
+    )
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What works but should not stay as it is; said at start and by `ic3 doctor`."""
+    found = []
+    host = _plain_host(settings.redis_api_base or "")
+    if host and not is_loopback(host):
+        found.append(
+            f"gateway: {host} is read over plain http; anybody on the way can read and"
+            " forge telemetry; use https where the gateway offers it"
+        )
+    if settings.admin_password is not None and len(settings.admin_password) < 12:
+        found.append("login: IC3_ADMIN_PASSWORD is shorter than 12 characters; choose a longer one")
+    if not is_loopback(settings.host):
+        found.append(
+            f"server: listens on {settings.host} without TLS; put a proxy that ends TLS in front"
+        )
+    return found
+
+
+async def _run(
+    settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, bound: socket.socket,
+    registry: CollectorRegistry, ingest: Database, requests: Database, client: RedisRESTClient,
+    base: str,
+) -> None:  # fmt: skip
+    """Build what is left, run the workers and the server, stop them in order."""
+    latest, runs = LatestReadings(), RecentRuns()
+    feed = Feed(interval_s=settings.poll_interval_s)
+    hub = LocalHub(
+        clock=clock, observe=tell, max_clients=settings.ws_clients,
+        max_per_user=settings.ws_clients_per_user,
+    )  # fmt: skip
+    parts = Parts(
+        sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
+        telemetry=TelemetryStore(ingest), monitoring=MonitoringStore(ingest),
+        registers=RegisterStore(ingest),
+        partitions=PartitionStore(ingest, raw_days=settings.raw_days),
+        hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
+        interval_s=settings.poll_interval_s, clock=clock, observe=tell,
+    )  # fmt: skip
+    readiness = ReadinessReader(database=ingest, feed=feed)
+    http = _http(
+        settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
+        hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(http.serve(sockets=[bound]))
+        workers = [
+            group.create_task(run_worker(make(parts), clock=clock, observe=tell))
+            for make in WORKERS
+        ]
+        hub_task = group.create_task(hub.run())
+        host, port = bound.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
+        waiting = group.create_task(stop.wait())
+        await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        readiness.stopping = True
+        for worker in workers:
+            worker.cancel()
+        hub_task.cancel()
+        await asyncio.wait({hub_task, *workers}, timeout=STOP_LIMIT_S)
+        http.should_exit = True
+
+
+def _http(
+    settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
+    requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
+    runs: RecentRuns, readiness: ReadinessReader, base: str,
+) -> Server:  # fmt: skip
+    tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
+    tickets = Tickets(clock)
+    logins = Logins(UserStore(requests), Passwords(), tokens, Throttle(clock), tell)
+    reads = MonitoringReads(latest, runs)
+    live_socket = LiveSocket(
+        hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=settings.cors_origins,
+        insecure=settings.ws_insecure, clock=clock, observe=tell,
+    )  # fmt: skip
+    stats = StatsReader(
+        feed=feed, runs=runs, hub=hub, database=ingest, clock=clock,
+        gateway=without_credentials(base), simulated=settings.simulated,
+    )  # fmt: skip
+    application = build(
+        ROUTES,
+        dependencies={
+            "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
+            "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
+            "readiness": readiness, "registry": registry,
+        },
+        hot={
+            "/api/monitoring/progress": HotRead(reads.progress),
+            "/api/monitoring/live": HotRead(reads.live, "serial_number"),
+        },
+        sockets={"/ws": live_socket},
+        files=dashboard.static_files(),
+        verify=tokens.verify,
+        origins=settings.cors_origins,
+        observe=tell,
+    )  # fmt: skip
+    return server(application, websocket=FrameProtocol)
+
+
+@asynccontextmanager
+async def _pool(
+    dsn: str, name: str, size: int, statement_timeout_s: float, clock: Clock, tell: Observe | None
+) -> AsyncIterator[Database]:
+    pool = Database(
+        dsn, name=name, size=size, statement_timeout_s=statement_timeout_s, clock=clock,
+        observe=tell,
+    )  # fmt: skip
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def _keep_alive(postgres: EmbeddedPostgres, stopped: asyncio.Event, tell: Observe) -> None:
+    """Start the embedded server again where it was killed."""
+    while not stopped.is_set():
+        await asyncio.sleep(0.5)
+        if postgres.pid is None and not stopped.is_set():
+            tell(Warned("embedded PostgreSQL: it ended by itself and is started again"))
+            try:
+                await postgres.start()
+            except EmbeddedError as error:
+                tell(Warned(str(error)))
+                await asyncio.sleep(5)
+
+
+async def refuse_mixing(settings: Settings, ingest: Database) -> None:
+    """Simulated readings never join those of a real plant.
+
+    Raises:
+        StartError: They would.
+    """
+    if settings.simulated and await TelemetryStore(ingest).holds_a_real_plant():
+        raise StartError(
+            "plant: this database holds telemetry of a real gateway, which the simulated plant"
+            " never joins; set REDIS_API_BASE to that gateway, or IC3_DATA_DIR or DATABASE_URL to"
+            " another database"
+        )
+
+
+async def _ensure_admin(
+    settings: Settings, requests: Database, show_login: Callable[[FirstLogin], None]
+) -> None:
+    users = UserStore(requests)
+    if await users.has_admin():
+        return
+    given = settings.admin_password
+    if given is not None and len(given) < 12 and not is_loopback(settings.host):
+        raise StartError(
+            "login: IC3_ADMIN_PASSWORD is shorter than 12 characters, which is refused where the"
+            " server listens for other machines; choose a longer one"
+        )
+    password = given or secrets.token_urlsafe(12)
+    await users.add("admin", await Passwords().hash(password), Role.ADMIN)
+    show_login(FirstLogin("admin", None if given else password))
+
+
+def _jwt_secret(settings: Settings) -> str:
+    if settings.jwt_secret is not None:
+        if len(settings.jwt_secret.encode()) < SECRET_BYTES:
+            raise StartError(f"login: IC3_JWT_SECRET is shorter than {SECRET_BYTES} bytes")
+        return settings.jwt_secret
+    path = settings.data_dir / "jwt.secret"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".new")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(48))
+            temporary.rename(path)
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StartError(
+            f"login: {path} cannot be used: {error.strerror}; set IC3_DATA_DIR or IC3_JWT_SECRET"
+        ) from None
+
+
+def without_credentials(url: str) -> str:
+    """An address as people may see it."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _plain_host(address: str) -> str:
+    """The host that is read over plain http; empty where none is, or the address is none."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "") if parts.scheme == "http" else ""
+    except ValueError:
+        return ""
+
+
+def _check_database_url(text: str) -> None:
+    """Refuse what libpq would refuse with a message that quotes the password."""
+    scheme, is_url, rest = text.partition("://")
+    if not is_url:
+        good = "=" in text.partition(" ")[0]
+    else:
+        hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")[2].split(",")
+        ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+        good = (
+            scheme in {"postgresql", "postgres"}
+            and all(port == "" or (port.isascii() and port.isdecimal()) for port in ports)
+            and not re.search(r"%(?![0-9A-Fa-f]{2})", rest)
+        )
+    if not good:
+        raise SettingsError(
+            "settings: DATABASE_URL: must be a libpq URL, postgresql://user:password@host:port/name;"
+            " in user and password write % as %25, / as %2F, @ as %40"
+        )
+
+
+def _warn(settings: Settings, tell: Observe) -> None:
+    for text in warnings(settings):
+        tell(Warned(text))
+
+
+def _tell_all(*observers: Observe | None) -> Observe:
+    present = [each for each in observers if each is not None]
+
+    def tell(observation: Observation) -> None:
+        for observer in present:
+            observer(observation)
+
+    return tell
+
+
+class _signals:  # noqa: N801  reads as a word in `with`
+    """SIGTERM and SIGINT set the event; a second one ends the process at once.
+
+    Before `started` nobody waits for the event: the start itself is given up.
+    """
+
+    def __init__(self, stop: asyncio.Event, tell: Observe) -> None:
+        self._stop = stop
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._starting = asyncio.current_task()
+        self._given_up: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._heard, number)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.remove_signal_handler(number)
+        if self._given_up is None:
+            return False
+        self._given_up.uncancel()
+        return kind is asyncio.CancelledError
+
+    def started(self) -> None:
+        """From here on the event is heeded."""
+        self._starting = None
+
+    def _heard(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            os._exit(128 + number)
+        self._tell(Stopping(signal.Signals(number).name))
+        self._stop.set()
+        if self._starting is not None:
+            self._given_up = self._starting
+            self._given_up.cancel()

@@ -1,0 +1,301 @@
+"""Commands that look: status, runs, doctor, poll, config."""
+
+import json
+import resource
+import shutil
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ic3.cli import PROBLEM, UNREACHABLE, WARNINGS, app
+from ic3.errors import GatewayError, IC3Error
+from ic3.settings import Settings, load, options
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+
+config_app = typer.Typer(help="What the settings are.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of the doctor."""
+
+    name: str
+    state: str
+    detail: str
+    fix: str = ""
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The last monitoring runs, newest first."""
+    settings = load()
+    from ic3.cli.connect import opened, put_json, put_table, run
+    from ic3.domain.runs import Run
+    from ic3.store.monitoring import MonitoringStore
+
+    async def work() -> list[Run]:
+        async with opened(settings) as (_, pool):
+            return await MonitoringStore(pool).recent_runs(limit)
+
+    found = run(work())
+    if as_json:
+        put_json({"runs": found})
+        return
+    headings = ["run", "at (UTC)", "keys", "matched", "unmatched", "inserted", "skipped", "ms", ""]
+    rows = [
+        [
+            str(each.id), f"{each.run_at:%Y-%m-%d %H:%M:%S}Z", str(each.keys_scanned),
+            str(each.matched), str(each.unmatched), str(each.rows_inserted),
+            str(each.tags_skipped), str(each.duration_ms),
+            each.error_msg if isinstance(each.error_msg, str) else "",
+        ]
+        for each in found
+    ]  # fmt: skip
+    put_table(headings, rows, right={0, 2, 3, 4, 5, 6, 7})
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Whether the server runs and is ready, and what its last run brought."""
+    settings = load()
+    from ic3.cli.connect import age, put_json, put_table
+    from ic3.clock import Clock
+
+    server = _ask(settings, "/readyz")
+    last, fault = _last_run(settings) if server is not None else (None, "the server is not running")
+    document = {
+        "server": "running" if server is not None else "not running",
+        "ready": bool(server and server.get("ready")),
+        "reasons": (server or {}).get("reasons", []),
+        "last_run": last,
+    }
+    if as_json:
+        put_json(document)
+    else:
+        reasons = "; ".join(document["reasons"])
+        rows = [
+            ["server", document["server"], f"http://{settings.host}:{settings.port}", ""],
+            ["readiness", "ready" if document["ready"] else "NOT READY", reasons, ""],
+        ]
+        if last is not None:
+            seconds = (Clock().now() - last.run_at).total_seconds()
+            words = (
+                f"keys={last.keys_scanned} matched={last.matched} unmatched={last.unmatched}"
+                f" inserted={last.rows_inserted} skipped={last.tags_skipped}"
+            )
+            failed = isinstance(last.error_msg, str)
+            rows.append(
+                ["last run", "FAILED" if failed else "ok",
+                 str(last.error_msg) if failed else words, age(seconds)]
+            )  # fmt: skip
+        else:
+            rows.append(["last run", "unknown", fault, ""])
+        put_table(["part", "state", "detail", "age"], rows)
+    if server is None:
+        raise typer.Exit(UNREACHABLE)
+    if not document["ready"]:
+        raise typer.Exit(PROBLEM)
+
+
+@app.command()
+def doctor(
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit code 3.")] = False,
+) -> None:
+    """Read-only checks, each problem with its fix."""
+    settings = load()
+    from ic3.cli.connect import put_json, put_table, run
+
+    checks = run(_examine(settings))
+    if as_json:
+        put_json({"checks": [asdict(each) for each in checks]})
+    else:
+        rows = [
+            [each.name, each.state if each.state == "pass" else each.state.upper(),
+             each.detail, f"fix: {each.fix}" if each.fix else ""]
+            for each in checks
+        ]  # fmt: skip
+        put_table(["check", "state", "detail", ""], rows)
+    states = {each.state for each in checks}
+    if "fail" in states:
+        raise typer.Exit(PROBLEM)
+    if strict and "warn" in states:
+        raise typer.Exit(WARNINGS)
+
+
+@app.command()
+def poll(
+    test: Annotated[bool, typer.Option("--test", help="Write nothing.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One real run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One pass over the gateway: --test says what would be written, --once writes it."""
+    if test == once:
+        raise typer.BadParameter("choose --test or --once")
+    settings = load()
+    from ic3.cli.connect import put_json, run, say
+    from ic3.cli.passes import one_pass
+
+    outcome = run(one_pass(settings, write=once))
+    if as_json:
+        put_json(outcome)
+    else:
+        for part in ("failed", "quarantined", "tags_rejected", "list_rejected"):
+            for reason, number in outcome[part].items():
+                say(f"{part}: {number} × {reason}")
+        verb = "wrote" if once else "would write"
+        print(
+            f"{verb} {outcome['rows']:,} rows, {outcome['unmatched']:,} unmatched"
+            f" of {outcome['keys_scanned']:,} keys, {outcome['tags_skipped']:,} tags unmapped"
+        )
+    if outcome["error"]:
+        raise GatewayError(outcome["error"])
+
+
+@config_app.command("show")
+def show_config(as_json: AsJson = False) -> None:
+    """Each setting, its value and where it came from; secrets as present or absent."""
+    settings = load()
+    from ic3.cli.connect import put_json, put_table
+
+    rows = []
+    for row in options():
+        value = getattr(settings, row["field"])
+        if row["secret"]:
+            shown = "present" if value else "absent"
+        else:
+            shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+            shown = "" if value is None else shown
+        rows.append([row["name"], shown, settings.sources.get(row["name"], "default")])
+    if as_json:
+        put_json([{"name": name, "value": value, "source": source} for name, value, source in rows])
+    else:
+        put_table(["setting", "value", "source"], rows)
+
+
+async def _examine(settings: Settings) -> list[Check]:
+    from ic3.app import warnings
+
+    checks = [Check("settings", "pass", f"{len(settings.sources)} set")]
+    checks += [Check("settings", "warn", text) for text in warnings(settings)]
+    checks.append(_check_disk(settings))
+    checks.append(_check_files(settings))
+    checks += await _check_database(settings)
+    if settings.redis_api_base is None:
+        checks.append(Check("gateway", "pass", "unset: the simulated plant on loopback"))
+    else:
+        checks += await _check_gateway(settings)
+    return checks
+
+
+def _check_disk(settings: Settings) -> Check:
+    place = settings.data_dir
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    share = usage.free / usage.total
+    detail = f"{usage.free / 1e9:,.1f} GB free at {place} ({share:.0%})"
+    if share < 0.1:
+        return Check("disk", "warn", detail, "free space, or set IC3_RAW_DAYS lower")
+    return Check("disk", "pass", detail)
+
+
+def _check_files(settings: Settings) -> Check:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = settings.ws_clients + 200
+    if limit < needed:
+        return Check(
+            "files", "warn", f"{limit} may be open, {settings.ws_clients} live clients are allowed",
+            f"ulimit -n {needed}, or set IC3_WS_CLIENTS lower",
+        )  # fmt: skip
+    return Check("files", "pass", f"{limit} may be open")
+
+
+async def _check_database(settings: Settings) -> list[Check]:
+    from ic3.cli.connect import opened
+    from ic3.store.migrate import pending
+    from ic3.store.monitoring import MonitoringStore
+
+    try:
+        async with opened(settings) as (_, pool):
+            async with pool.connection() as connection:
+                missing = await pending(connection)
+            if missing:
+                words = f"{len(missing)} migrations are missing"
+                return [Check("database", "warn", words, "ic3 migrate")]
+            found = await MonitoringStore(pool).recent_runs(1)
+    except IC3Error as error:
+        return [Check("database", "fail", str(error), "check DATABASE_URL or IC3_DATA_DIR")]
+    checks = [Check("database", "pass", "reachable, schema up to date")]
+    if found and found[0].unmatched:
+        words = f"{found[0].unmatched} of {found[0].keys_scanned} keys are not in the register"
+        checks.append(Check("register", "warn", words, "ic3 import register FILE.csv"))
+    if found and found[0].tags_skipped:
+        words = f"{found[0].tags_skipped} tags have no parameter"
+        checks.append(Check("tag map", "warn", words, "ic3 import tagmap FILE.csv"))
+    return checks
+
+
+async def _check_gateway(settings: Settings) -> list[Check]:
+    from ic3.app import gateway_client
+    from ic3.clock import Clock
+
+    clock = Clock()
+    try:
+        client = gateway_client(settings, settings.redis_api_base or "", clock)
+    except IC3Error as error:
+        return [Check("gateway", "fail", str(error), "correct REDIS_API_BASE")]
+    try:
+        listed = await client.list_keys("ic3:latest:*")
+    except GatewayError as error:
+        return [Check("gateway", "fail", str(error), "check REDIS_API_BASE and the network")]
+    finally:
+        await client.aclose()
+    checks = [Check("gateway", "pass", f"{len(listed.keys)} keys")]
+    if listed.server_date is not None:
+        offset_s = (clock.now() - listed.server_date).total_seconds()
+        detail = f"this clock is {offset_s:+.0f} s from the gateway's"
+        state = "warn" if abs(offset_s) > 5 else "pass"
+        fix = "set both by network time" if state == "warn" else ""
+        checks.append(Check("clock", state, detail, fix))
+    return checks
+
+
+def _ask(settings: Settings, path: str) -> dict[str, Any] | None:
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  compared, not bound
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{settings.port}{path}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        try:
+            return dict(json.load(error))
+        except ValueError:
+            return None
+    except (OSError, ValueError):
+        return None
+
+
+def _last_run(settings: Settings) -> tuple[Any, str]:
+    from ic3.cli.connect import opened, run
+    from ic3.store.monitoring import MonitoringStore
+
+    async def work() -> Any:
+        async with opened(settings) as (_, pool):
+            found = await MonitoringStore(pool).recent_runs(1)
+            return found[0] if found else None
+
+    try:
+        return run(work()), "no run yet"
+    except IC3Error as error:
+        return None, str(error)

@@ -1,0 +1,98 @@
+"""Commands that set a plant up: import of CSV files, users."""
+
+import secrets
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ic3.cli import PROBLEM, app
+from ic3.domain.users import Role
+from ic3.errors import InputError
+from ic3.settings import load
+
+user_app = typer.Typer(help="People and programs that may log in.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+
+
+class TableName(StrEnum):
+    """What a file can hold."""
+
+    REGISTER = "register"
+    PARAMETERS = "parameters"
+    TAGMAP = "tagmap"
+
+
+@app.command("import")
+def import_file(
+    table: Annotated[TableName, typer.Argument(help="What the file holds.")],
+    file: Annotated[Path, typer.Argument(help="CSV with a header line, UTF-8.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, write nothing.")] = False,
+) -> None:
+    """Import register, parameters or tag map from CSV: all or nothing, a line per problem."""
+    settings = load()
+    from ic3.cli.connect import opened, run, say
+    from ic3.domain.imports import FileImport, read_csv
+    from ic3.store.register import Imported, RegisterStore
+
+    try:
+        parsed = read_csv(table.value, file.read_bytes())
+    except OSError as error:
+        raise InputError(f"import: {file} cannot be read: {error.strerror}") from None
+
+    async def work(found: FileImport) -> Imported | None:
+        async with opened(settings) as (_, pool):
+            store = RegisterStore(pool)
+            serials, codes = await store.unknown_codes(
+                serials=found.serials(), tag_codes=found.codes()
+            )
+            found.check_references(serials, codes)
+            if found.problems or dry_run:
+                return None
+            return await store.import_rows({table.value: found.rows})
+
+    done = run(work(parsed))
+    for problem in parsed.problems:
+        print(problem)
+    if parsed.problems:
+        say(f"import: {len(parsed.problems)} problems in {file}; nothing was written")
+        raise typer.Exit(PROBLEM)
+    if done is None:
+        say(f"import: {len(parsed.rows)} rows are good; nothing was written (dry run)")
+    else:
+        say(f"import: {done.added} rows added, {done.updated} updated")
+
+
+@user_app.command("add")
+def add_user(
+    username: Annotated[str, typer.Argument(help="Name to log in with.")],
+    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.VIEWER,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a user; a random password is printed once unless one is given."""
+    settings = load()
+    from ic3.api.auth import Passwords
+    from ic3.cli.connect import opened, run, say
+    from ic3.store.users import UserStore
+
+    given = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    if given is not None and not 12 <= len(given) <= 1024:
+        raise InputError("user: the password needs 12 to 1,024 characters")
+    if not username.isprintable() or not 1 <= len(username) <= 200:
+        raise InputError("user: the name needs 1 to 200 printable characters")
+    password = given or secrets.token_urlsafe(12)
+
+    async def work() -> bool:
+        async with opened(settings) as (_, pool):
+            hashed = await Passwords().hash(password)
+            return await UserStore(pool).add(username, hashed, role)
+
+    if not run(work()):
+        raise InputError(f"user: {username} exists already; choose another name")
+    say(f"user {username} added as {role.value}")
+    if given is None:
+        print(password)

@@ -1,0 +1,265 @@
+"""The command line: data on stdout, talk on stderr, exit codes, nothing written by mistake."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from driven import Product, free_port, ic3, ic3_here, live_path, request, until
+
+from ic3 import __version__
+
+pytestmark = pytest.mark.timeout(60)
+
+RUN_KEYS = [
+    "id", "run_at", "keys_scanned", "matched", "unmatched", "rows_inserted", "tags_skipped",
+    "duration_ms",
+]  # fmt: skip
+POLL_KEYS = [
+    "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "deferred", "rows",
+    "tags_skipped", "failed", "quarantined", "tags_rejected", "list_rejected", "error",
+]  # fmt: skip
+TABLES = (
+    "telemetry", "asset_latest", "assets", "ic3_sweep", "dead_letter", "ic3_asset_monitoring_data",
+    "ic3_asset_monitoring_latest", "ic3_ingest_run_log", "ic3_asset_master", "ic3_user",
+    "ic3_parameter_master", "ic3_asset_tag_map", "schema_migrations",
+)  # fmt: skip
+
+
+class Site:
+    """A database filled by one `poll --once` of the simulated plant."""
+
+    def __init__(self, place: Path, dsn: str) -> None:
+        self.place = place
+        self.dsn = dsn
+        self.port = str(free_port())
+
+    def run(self, *arguments: str, stdin: str = "", code: int = 0, **settings: str) -> Any:
+        ended = ic3_here(
+            self.place, *arguments, stdin=stdin, DATABASE_URL=self.dsn, IC3_PORT=self.port,
+            **{"MONITORING_POLL_INTERVAL": "5", **settings},
+        )  # fmt: skip
+        assert "Traceback" not in ended.stderr, ended.stderr
+        assert ended.returncode == code, (ended.stdout, ended.stderr)
+        return ended
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        ended = self.run(*arguments, "--json", code=code)
+        return json.loads(ended.stdout)
+
+    def counts(self) -> dict[str, int]:
+        with psycopg.connect(self.dsn) as connection:
+            return {
+                table: connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchall()[0][0]
+                for table in TABLES
+            }
+
+    def file(self, name: str, text: str) -> str:
+        (self.place / name).write_text(text, encoding="utf-8")
+        return str(self.place / name)
+
+
+@pytest.fixture(scope="module")
+def site(module_place: Path, dsn: str) -> Site:
+    site = Site(module_place, dsn)
+    ended = site.run("poll", "--once")
+    assert ended.stdout == "wrote 2,734 rows, 16 unmatched of 557 keys, 89 tags unmapped\n"
+    return site
+
+
+def test_version_and_help_answer_at_once(own_place: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        version, text = pool.map(lambda word: ic3(own_place, word), ("--version", "--help"))
+    assert (version.returncode, version.stdout, version.stderr) == (0, f"ic3 {__version__}\n", "")
+    assert text.returncode == 0
+    commands = (
+        "demo",
+        "serve",
+        "migrate",
+        "status",
+        "doctor",
+        "poll",
+        "runs",
+        "user",
+        "import",
+        "config",
+    )
+    for command in commands:
+        assert f"  {command} " in text.stdout, command
+
+
+def test_an_unknown_command_is_a_usage_error(own_place: Path) -> None:
+    ended = ic3(own_place, "swim")
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_poll_once_wrote_one_run(site: Site) -> None:
+    counts = site.counts()
+    assert counts["ic3_ingest_run_log"] >= 1
+    document = site.json("runs", "-n", "1000")
+    first = document["runs"][-1]
+    assert [first[key] for key in RUN_KEYS[2:7]] == [557, 541, 16, 2734, 89]
+
+
+def test_poll_test_says_what_it_would_write_and_writes_nothing(site: Site) -> None:
+    before = site.counts()
+    ended = site.run("poll", "--test")
+    assert ended.stdout.startswith("would write 2,734 rows, 16 unmatched")
+    assert site.counts() == before
+    document = site.json("poll", "--test")
+    assert list(document) == POLL_KEYS
+    assert (document["rows"], document["tags_skipped"], document["error"]) == (2734, 89, None)
+    assert site.counts() == before
+
+
+def test_poll_of_a_gateway_that_is_down_says_so_with_its_own_code(site: Site) -> None:
+    ended = site.run("poll", "--test", code=5, REDIS_API_BASE="http://127.0.0.1:9")
+    assert "gateway:" in ended.stderr.splitlines()[-1]
+
+
+def test_poll_without_a_word_on_writing_is_refused_or_harmless(site: Site) -> None:
+    before = site.counts()
+    ended = ic3_here(site.place, "poll", DATABASE_URL=site.dsn, MONITORING_POLL_INTERVAL="5")
+    assert "Traceback" not in ended.stderr
+    assert site.counts() == before
+
+
+def test_runs_have_stable_keys(site: Site) -> None:
+    document = site.json("runs")
+    assert list(document) == ["runs"]
+    assert list(document["runs"][0]) == RUN_KEYS
+    table = site.run("runs")
+    assert "unmatched" in table.stdout.splitlines()[0]
+
+
+def test_config_shows_every_setting_and_its_source(site: Site) -> None:
+    document = site.json("config", "show")
+    assert all(list(row) == ["name", "value", "source"] for row in document)
+    found = {row["name"]: row for row in document}
+    assert found["DATABASE_URL"]["value"] == "present"
+    assert found["MONITORING_POLL_INTERVAL"] == {
+        "name": "MONITORING_POLL_INTERVAL", "value": "5.0", "source": "environment",
+    }  # fmt: skip
+    assert found["REDIS_API_BASE"]["source"] == "default"
+
+
+def test_doctor_has_stable_keys_and_a_fix_for_every_problem(site: Site) -> None:
+    document = site.json("doctor")
+    assert list(document) == ["checks"]
+    for check in document["checks"]:
+        assert list(check) == ["name", "state", "detail", "fix"]
+        assert check["state"] in {"pass", "warn", "fail"}
+        assert check["state"] == "pass" or check["fix"] or check["name"] == "settings", check
+    states = {check["name"]: check["state"] for check in document["checks"]}
+    assert states["database"] == "pass"
+    site.run("doctor", "--strict", code=3)
+
+
+def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:
+    ended = site.run("doctor", "--json", code=1, REDIS_API_BASE="http://[::1")
+    last = json.loads(ended.stdout)["checks"][-1]
+    assert (last["name"], last["state"]) == ("gateway", "fail")
+    assert "the address is not a URL" in last["detail"]
+
+
+def test_status_of_a_server_that_does_not_run_is_5(site: Site) -> None:
+    document = site.json("status", code=5)
+    assert list(document) == ["server", "ready", "reasons", "last_run"]
+    assert (document["server"], document["ready"]) == ("not running", False)
+
+
+def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> None:
+    password = "a-password-for-asha"
+    added = site.run(
+        "user", "add", "asha", "--role", "operator", "--password-stdin", stdin=password
+    )
+    assert password not in added.stdout + added.stderr
+    again = site.run("user", "add", "asha", "--password-stdin", stdin=password, code=1)
+    assert "exists already" in again.stderr
+    site.run("user", "add", "short", "--password-stdin", stdin="short", code=1)
+    made = site.run("user", "add", "binod")
+    settings = {"DATABASE_URL": site.dsn, "IC3_PORT": site.port}
+    with Product(own_place, **settings) as product:
+        product.start().until_ready()
+        document = site.json("status")
+        assert list(document) == ["server", "ready", "reasons", "last_run"]
+        assert document["ready"] is True
+        assert list(document["last_run"]) == RUN_KEYS
+        for name, word in (("asha", password), ("binod", made.stdout.strip())):
+            credentials = {"username": name, "password": word}
+            status, words, _ = request(product.base, "POST", "/api/auth/login", body=credentials)
+            assert status == 200, words
+            answer = request(product.base, "GET", "/api/stats", token=words["access_token"])
+            assert answer[0] == 200
+
+
+def test_a_file_with_problems_is_told_line_by_line_and_changes_nothing(site: Site) -> None:
+    before = site.counts()
+    path = site.file(
+        "bad.csv",
+        "serialnumber,name,longitude,ticketcount\nNew_SV_1,ok,77.1,1\n,no serial,77,1\n"
+        "New_SV_2,far,999,1\nNew_SV_1,twice,77,1\nNew_SV_3,x,77,many\n",
+    )
+    ended = site.run("import", "register", path, code=1)
+    problems = ended.stdout.splitlines()
+    assert len(problems) == 4
+    assert all(f"{line}" in problem for line, problem in zip((3, 4, 5, 6), problems, strict=True))
+    assert "nothing was written" in ended.stderr
+    assert site.counts() == before
+
+
+def test_a_missing_or_empty_or_foreign_file_is_told(site: Site) -> None:
+    before = site.counts()
+    for path in (
+        str(site.place / "none.csv"), site.file("empty.csv", ""), site.file("x.csv", "a,b\n1,2\n"),
+    ):  # fmt: skip
+        ended = site.run("import", "register", path, code=1)
+        assert len((ended.stdout + ended.stderr).strip().splitlines()) in (1, 2, 3, 4)
+    (site.place / "latin.csv").write_bytes(b"serialnumber\n\xff\xfe\n")
+    site.run("import", "register", str(site.place / "latin.csv"), code=1)
+    assert site.counts() == before
+
+
+def test_good_files_make_the_next_run_match(site: Site, own_place: Path) -> None:
+    with psycopg.connect(site.dsn, autocommit=True) as connection:
+        serial = connection.execute(
+            "SELECT min(asset_id) FROM assets WHERE asset_id LIKE '%_SV_%' AND NOT EXISTS"
+            " (SELECT FROM ic3_asset_master m WHERE m.serialnumber = assets.asset_id)"
+        ).fetchall()[0][0]
+    register = site.file("register.csv", f"serialnumber,name\n{serial},A new one\n")
+    site.run("import", "register", register, "--dry-run")
+    with_map = site.file(
+        "tagmap.csv",
+        "serialnumber,tag_code,param_tag_code\n"
+        + "".join(f"{serial},{tag},{tag}\n" for tag in ("HEALTH_SCORE", "MAINT_FLAG")),
+    )
+    refused = site.run("import", "tagmap", with_map, code=1)
+    assert "line" in refused.stdout
+    settings = {"DATABASE_URL": site.dsn}
+    with Product(own_place, **settings) as product:
+        product.start().until_ready()
+        assert product.after_next_sweep()["unmatched"] == 16
+        site.run("import", "register", register)
+        site.run("import", "tagmap", with_map)
+        until(lambda: product.after_next_sweep()["unmatched"] == 15, what="one more match")
+        rows = until(lambda: product.get(live_path(serial))["monitoring"], what="its readings")
+        assert [row["tag_code"] for row in rows] == ["HEALTH_SCORE", "MAINT_FLAG"]
+
+
+def test_migrate_tells_its_plan_and_then_does_it(own_place: Path, empty_dsn: str) -> None:
+    settings = {"DATABASE_URL": empty_dsn}
+    plan = ic3_here(own_place, "migrate", "--dry-run", **settings)
+    assert (plan.returncode, plan.stdout) == (0, "would apply 0001_initial\n")
+    with psycopg.connect(empty_dsn) as connection:
+        found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert found.fetchone() == (0,)
+    early = ic3_here(own_place, "poll", "--test", **settings)
+    assert early.returncode == 1
+    assert early.stderr.splitlines()[-1].endswith("run ic3 migrate")
+    done = ic3_here(own_place, "migrate", **settings)
+    assert (done.returncode, done.stdout) == (0, "apply 0001_initial\n")
+    again = ic3_here(own_place, "migrate", **settings)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "up to date" in again.stderr

@@ -1,0 +1,264 @@
+"""A gateway that is down, hangs, fails or lies: F1 to F5, S32."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driven import Gateway, Product, free_port, until
+
+SERIAL = "Patel Road_Baljeet Nagar_SV_92"
+INTERVAL_S = 0.5
+
+pytestmark = pytest.mark.timeout(40)
+
+
+@pytest.fixture(scope="module")
+def plant() -> Iterator[Gateway]:
+    gateway = Gateway()
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture(scope="module")
+def server(module_place: Path, dsn: str, plant: Gateway) -> Iterator[Product]:
+    settings = {"DATABASE_URL": dsn, "REDIS_API_BASE": plant.base}
+    with Product(module_place, **settings) as product:
+        yield product.start().until_ready()
+
+
+@pytest.fixture
+def product(server: Product, plant: Gateway) -> Iterator[Product]:
+    """The module's server on a gateway without faults, before and after."""
+    plant.forget()
+    yield server
+    plant.heal()
+    until(lambda: server.ready()[0] == 200, 10, "readiness after the fault")
+    assert server.broken() == {}
+
+
+def test_an_unchanged_plant_costs_no_row_and_one_request_a_key(
+    product: Product, plant: Gateway
+) -> None:
+    """F26 and S32, and politeness: keys + 1 requests, never more than 20 in flight."""
+    product.after_next_sweep()
+    tables = "telemetry", "ic3_asset_monitoring_data", "dead_letter"
+    before = [product.one(f"SELECT count(*) FROM {table}") for table in tables]
+    done = product.one("SELECT count(*) FROM ic3_ingest_run_log")
+    plant.forget()
+    sweeps = [product.after_next_sweep() for _ in range(3)]
+    assert [(s["unchanged"], s["accepted"], s["stored"]) for s in sweeps] == [(557, 0, 0)] * 3
+    assert [product.one(f"SELECT count(*) FROM {table}") for table in tables] == before
+    runs = product.get("/api/monitoring/progress")["runs"]
+    assert [run["rows_inserted"] for run in runs[:3]] == [0, 0, 0]
+    assert product.one("SELECT count(*) FROM ic3_ingest_run_log") > done
+    seen = plant.seen()
+    assert set(seen["requests"]) == {"GET /api/redis/keys", "GET /api/redis/key"}
+    lists = seen["requests"]["GET /api/redis/keys"]
+    # A sweep may have been going on at either end.
+    assert 557 * (lists - 1) <= seen["requests"]["GET /api/redis/key"] <= 557 * (lists + 1)
+    assert 1 <= seen["max_in_flight"] <= 20
+    assert seen["connections"] <= 20
+
+
+def test_a_moving_plant_is_read_with_exactly_keys_plus_one_requests(
+    product: Product, plant: Gateway
+) -> None:
+    # Stand between two sweeps: the count of lists has just grown and every key was answered.
+    def counts() -> tuple[int, int]:
+        seen = plant.seen()["requests"]
+        return seen.get("GET /api/redis/keys", 0), seen.get("GET /api/redis/key", 0)
+
+    def between_sweeps() -> bool:
+        lists, keys = counts()
+        return lists > 0 and keys == 557 * lists
+
+    plant.tick()
+    until(between_sweeps, what="a gap between sweeps")
+    lists, _ = counts()
+    plant.tick()
+    until(lambda: counts()[0] >= lists + 3 and between_sweeps(), what="three sweeps")
+
+
+@pytest.mark.parametrize(
+    ("fault", "details", "column", "reason"),
+    [
+        ("status", {"status": 500}, "failed", "http_500"),
+        ("status", {"status": 503}, "failed", "http_503"),
+        ("status", {"status": 302}, "failed", "http_302"),
+        ("truncated", {}, "failed", "truncated"),
+        ("reset", {}, "failed", "reset"),
+        ("not_json", {}, "quarantined", "not_json"),
+        ("wrong_key", {}, "quarantined", "wrong_key"),
+        ("wrong_type", {}, "quarantined", "wrong_type"),
+        ("wrong_shape", {}, "quarantined", "wrong_shape"),
+        ("null_value", {}, "quarantined", "null_value"),
+        ("too_large", {}, "quarantined", "too_large"),
+    ],
+)
+def test_one_bad_key_costs_itself_only(
+    product: Product, plant: Gateway, fault: str, details: dict[str, Any], column: str, reason: str
+) -> None:
+    """F3, F4, F5: the others are stored, the reason is counted, what came is kept."""
+    metric = {"failed": "ic3_keys_failed_total", "quarantined": "ic3_quarantined_total"}[column]
+    counter = f'{metric}{{reason="{reason}"}}'
+    before = product.metric(counter)
+    rows = product.one("SELECT count(*) FROM telemetry")
+    plant.fault(fault, key=SERIAL, **details)
+    plant.tick()
+    sweep = product.after_next_sweep()
+    assert sweep["error"] is None
+    assert sweep[column] == {reason: 1}
+    until(lambda: product.metric(counter) > before, what=counter)
+    stored = product.one("SELECT count(*) FROM telemetry") - rows
+    assert stored == 556
+    assert product.ready()[0] == 200
+    if column == "quarantined":
+        (kept,) = product.sql(
+            "SELECT scope, key, raw, raw_length FROM dead_letter WHERE reason = %s", reason
+        )
+        assert kept[0] == "outer"
+        assert bytes(kept[1]).decode() == f"ic3:latest:{SERIAL}"
+        assert kept[3] >= len(kept[2]) > 0
+        if reason == "too_large":
+            assert kept[3] > 1 << 20
+            assert len(kept[2]) == 16 << 10
+
+
+def test_a_poisoned_key_is_one_line_with_a_count(product: Product, plant: Gateway) -> None:
+    plant.set(key=SERIAL, value='{"record_id": 7}')
+    for _ in range(2):
+        assert product.after_next_sweep()["quarantined"].keys()
+    ((times, raw),) = product.sql(
+        "SELECT times_seen, raw FROM dead_letter WHERE raw = %s", b'{"record_id": 7}'
+    )
+    assert times >= 2
+    assert bytes(raw) == b'{"record_id": 7}'
+
+
+def test_a_storm_of_500_fails_the_run_and_costs_few_more_requests(
+    product: Product, plant: Gateway
+) -> None:
+    """F3: at most 1.1 times the normal requests, and the run says so."""
+    plant.fault("status", status=500)
+    sweep = product.after_next_sweep()
+    assert sweep["failed"] == {"http_500": 557}
+    assert sweep["error"] == "gateway: none of 557 keys could be read (http_500)"
+    until(lambda: "none of 557 keys" in product.ready()[1], what="the reason")
+    assert product.ready()[0] == 503
+    assert product.get("/api/monitoring/progress")["latest"]["error_msg"] == sweep["error"]
+    plant.forget()
+    product.after_next_sweep()
+    seen = plant.seen()["requests"]
+    assert seen["GET /api/redis/key"] <= 1.1 * 557 * (seen["GET /api/redis/keys"] + 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("status", "status: 500"), ("not_json", "not JSON"), ("wrong_shape", "wrong shape"),
+        ("truncated", "cut short"), ("reset", "connection lost"),
+    ],
+)  # fmt: skip
+def test_a_list_that_fails_fails_the_run_and_the_next_one_is_good(
+    product: Product, plant: Gateway, fault: str, words: str
+) -> None:
+    plant.fault(fault, target="list")
+    sweep = product.after_next_sweep()
+    assert words in sweep["error"]
+    assert sweep["keys_scanned"] == 0
+    run = product.get("/api/monitoring/progress")["latest"]
+    assert words in run["error_msg"]
+    plant.heal()
+    until(lambda: product.ready()[0] == 200, 5, "readiness")
+    assert product.after_next_sweep()["error"] is None
+
+
+@pytest.mark.parametrize("target", ["key", "list"])
+def test_a_hanging_gateway_ends_the_run_by_its_deadline(
+    product: Product, plant: Gateway, target: str
+) -> None:
+    """F2, F10: 0.8 of the interval, every time."""
+    plant.fault("hang", target=target)
+    sweeps = [product.after_next_sweep() for _ in range(2)]
+    for sweep in sweeps:
+        assert sweep["error"]
+        assert sweep["phase_ms"]["list"] + sweep["phase_ms"].get("read", 0) <= 800 * INTERVAL_S + 60
+    sweep = sweeps[-1]
+    if target == "key":
+        assert sweep["keys_scanned"] == 557
+        assert sweep["deferred"] + sum(sweep["failed"].values()) == 557
+    else:
+        assert re.search(r"within 0\.4 s|timed out", sweep["error"])
+    run = product.get("/api/monitoring/progress")["latest"]
+    assert run["error_msg"] == sweep["error"]
+    assert 300 <= run["duration_ms"] < 1500
+
+
+def test_one_hanging_key_defers_nothing_else(product: Product, plant: Gateway) -> None:
+    plant.fault("hang", key=SERIAL)
+    plant.tick()
+    before = product.one("SELECT count(*) FROM telemetry")
+    sweep = product.after_next_sweep()
+    assert sweep["error"] is None
+    assert product.one("SELECT count(*) FROM telemetry") - before >= 556
+    assert sweep["failed"].get("timeout", 0) + sweep["deferred"] == 1
+
+
+def test_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Gateway) -> None:
+    """F2: what is not reached is deferred, and lists never overlap."""
+    plant.fault("delay", seconds=0.2)
+    for _ in range(3):
+        sweep = product.after_next_sweep()
+        accounted = sweep["unchanged"] + sweep["deferred"] + sum(sweep["failed"].values())
+        assert accounted == 557
+        assert sweep["deferred"] > 0
+    begun = product.sql(
+        "SELECT begun_at, ended_at FROM ic3_sweep WHERE error IS NULL ORDER BY id DESC LIMIT 10"
+    )
+    for (later, _), (_, earlier_end) in pairwise(begun):
+        assert later >= earlier_end
+
+
+def test_both_shapes_of_the_list_are_read(product: Product, plant: Gateway) -> None:
+    plant.set(bare_list=True)
+    assert product.after_next_sweep()["keys_scanned"] == 557
+
+
+@pytest.fixture
+def late_gateway() -> Iterator[Callable[[int], Gateway]]:
+    made: list[Gateway] = []
+
+    def start(port: int) -> Gateway:
+        made.append(Gateway(port=port))
+        return made[0]
+
+    yield start
+    for gateway in made:
+        gateway.close()
+
+
+def test_a_gateway_down_at_start_is_told_and_found_again_by_itself(
+    own_place: Path, fresh_dsn: str, late_gateway: Callable[[int], Gateway]
+) -> None:
+    """F1: the server starts, says why it is not ready, logs failed runs, and recovers."""
+    port = free_port()
+    settings = {"DATABASE_URL": fresh_dsn, "REDIS_API_BASE": f"http://127.0.0.1:{port}"}
+    with Product(own_place, **settings) as product:
+        product.start()
+        until(lambda: product.ready()[0] == 503, what="503")
+        until(lambda: "could not be asked for" in product.ready()[1], what="the reason")
+        assert "last good sweep: never" in product.ready()[1]
+        runs = until(
+            lambda: product.sql("SELECT keys_scanned, error_msg FROM ic3_ingest_run_log"),
+            what="a failed run",
+        )
+        assert all(keys == 0 and "no connection" in error for keys, error in runs)
+        assert product.get("/api/stats")["assets"] == 0
+        assert product.get("/livez") == {"status": "ok"}
+        late_gateway(port)
+        product.until_ready(2 * INTERVAL_S + 2)
+        assert product.after_next_sweep()["keys_scanned"] == 557
+        assert product.broken() == {}

@@ -1,0 +1,95 @@
+"""Signals, second starts and what they leave behind: F32."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from driven import Gateway, Product, alive, children, ic3, request, until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def _live_client(product: Product) -> ClientConnection:
+    status, words, _ = request(product.base, "POST", "/api/ws-ticket", token=product.token)
+    assert status in (200, 201), words
+    address = product.base.replace("http", "ws", 1)
+    return connect(f"{address}/ws?ticket={words['ticket']}", compression=None)
+
+
+def _hear_to_the_end(client: ClientConnection) -> None:
+    while True:
+        client.recv(timeout=5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_a_sweep_stops_everything_in_time(
+    own_place: Path, number: signal.Signals
+) -> None:
+    gateway = Gateway(interval_s=1)
+    try:
+        with Product(
+            own_place, REDIS_API_BASE=gateway.base, MONITORING_POLL_INTERVAL="1"
+        ) as product:
+            product.start().until_ready(30)
+            with _live_client(product) as client:
+                assert client.recv(timeout=10)
+                gateway.fault("delay", seconds=0.2)
+                gateway.forget()
+                until(lambda: gateway.seen()["max_in_flight"] > 0, what="a sweep under way")
+                until(
+                    lambda: gateway.seen()["requests"].get("GET /api/redis/key", 0) > 20,
+                    what="its middle",
+                )
+                below = children(product.pid)
+                assert below
+                code, seconds = product.stop(number)
+                assert code == 0
+                assert seconds < 5
+                with pytest.raises(ConnectionClosed) as closed:
+                    _hear_to_the_end(client)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1001
+            assert not any(map(alive, below))
+            assert not (own_place / "data" / "postgres" / "postmaster.pid").exists()
+            assert product.lines[-1] == "stopped"
+            assert not [line for line in product.lines if "Traceback" in line or "error" in line]
+            if number is signal.SIGINT:
+                return
+            gateway.heal()
+            product.start().until_ready(20)
+            assert product.after_next_sweep()["error"] is None
+            assert product.broken() == {}
+    finally:
+        gateway.close()
+
+
+@pytest.mark.parametrize("at", ["part='database'", "part='plant'"])
+def test_a_signal_during_the_start_is_obeyed_in_time(own_place: Path, at: str) -> None:
+    with Product(own_place) as product:
+        product.start()
+        product.line(re.escape(at), 20)
+        code, seconds = product.stop()
+        assert seconds < 5
+        assert code == 0
+        assert "Traceback" not in "\n".join(product.lines)
+
+
+def test_a_second_start_on_the_same_data_says_so_and_harms_nobody(own_place: Path) -> None:
+    with Product(own_place) as product:
+        product.start().until_ready(30)
+        refused = ic3(own_place, "serve")
+        assert refused.returncode == 1
+        words = [line for line in refused.stderr.splitlines() if line.startswith("ic3: ")]
+        assert len(words) == 1
+        assert "in use" in words[0] or "runs" in words[0] or "already" in words[0]
+        assert "Traceback" not in refused.stderr
+        taken = product.base.rpartition(":")[2]
+        refused = ic3(own_place, "serve", IC3_PORT=taken)
+        assert refused.returncode == 1
+        assert taken in refused.stderr.splitlines()[-1]
+        assert product.after_next_sweep()["error"] is None
+        assert product.ready()[0] == 200
+        assert product.broken() == {}
