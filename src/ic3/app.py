@@ -1,6 +1,7 @@
 """The composition root: builds each part once, starts in order, stops in reverse."""
 
 import asyncio
+import importlib.util
 import os
 import re
 import secrets
@@ -52,6 +53,9 @@ SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
 API_TIMEOUT_S: Final = 5.0
 STOP_LIMIT_S: Final = 4.0
+PLANT_STATE_FILE: Final = "plant.json"
+PLANT_ADDRESS_FILE: Final = "plant.address"
+STREAM_LIMIT_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ async def serve(
     observe: Observe | None = None,
     show_login: Callable[[FirstLogin], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    scenario: str = "none",
 ) -> None:
     """Run the whole product until SIGTERM, SIGINT or `stop`.
 
@@ -82,6 +87,7 @@ async def serve(
         observe: Told everything beside log and metrics, for the command line.
         show_login: Told the first login, where one is made.
         stop: Set it to stop; for tests.
+        scenario: Faults that the simulated plant plays.
 
     Raises:
         IC3Error: Something keeps the program from starting; one line for a person.
@@ -109,7 +115,7 @@ async def serve(
                 _pool(dsn, "ic3 api", 4, API_TIMEOUT_S, clock, None)
             )
             await refuse_mixing(settings, ingest)
-            base = await stack.enter_async_context(plant(settings, ingest, tell))
+            base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
             await _ensure_admin(settings, requests, show_login)
             await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
             client = gateway_client(settings, base, clock)
@@ -151,8 +157,9 @@ async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def plant(
-    settings: Settings, ingest: Database, tell: Observe, *, fill: bool = True
-) -> AsyncIterator[str]:
+    settings: Settings, ingest: Database, tell: Observe, *, fill: bool = True,
+    scenario: str = "none",
+) -> AsyncIterator[str]:  # fmt: skip
     """The gateway's address: the configured one, or the simulated plant's while it runs.
 
     Args:
@@ -160,29 +167,24 @@ async def plant(
         ingest: Whose empty register is filled with the simulated plant's.
         tell: Told each step.
         fill: Whether it may be filled.
+        scenario: Of faults; `none`, `demo` or a file.
+
+    Raises:
+        SettingsError: There is neither a gateway nor a simulated plant.
+        StartError: The plant does not start.
     """
     if settings.redis_api_base is not None:
         yield settings.redis_api_base
         return
-    # An extra from stage B on: imported only where it is used.
-    from ic3.simulator.plant import DemoPlant
-
-    registers = RegisterStore(ingest)
-    if fill and await registers.count() == 0:
-        demo = DemoPlant(seed=settings.plant_seed)
-        tell(Starting("register", "filling the empty register with the simulated plant's"))
-        tables = {
-            "register": demo.register(),
-            "parameters": demo.parameters(),
-            "tagmap": demo.tagmap(),
-        }
-        await registers.import_rows(tables)
+    _check_simulator()
+    if fill:
+        await fill_register(settings, ingest, tell)
     tell(Starting("plant", "simulated plant on loopback"))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ic3.simulator", "--port", "0", "--watch-parent",
-        "--interval", f"{settings.poll_interval_s:g}", "--seed", str(settings.plant_seed),
-        stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-        env=environment_without_secrets(), start_new_session=True,
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    process = await plant_process(
+        settings, "--watch-parent", "--interval", f"{settings.poll_interval_s:g}",
+        "--speed", f"{settings.plant_speed:g}", "--scenario", scenario,
+        "--address-file", str(settings.data_dir / PLANT_ADDRESS_FILE),
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -202,12 +204,43 @@ async def plant(
                 await process.wait()
 
 
+async def plant_process(settings: Settings, *arguments: str) -> asyncio.subprocess.Process:
+    """A process of the simulated plant, with the plant's state in the data directory."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ic3.simulator", "--seed", str(settings.plant_seed),
+        "--state", str(settings.data_dir / PLANT_STATE_FILE), *arguments,
+        stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+        env=environment_without_secrets(), start_new_session=True, limit=STREAM_LIMIT_BYTES,
+    )  # fmt: skip
+
+
+async def fill_register(settings: Settings, ingest: Database, tell: Observe) -> None:
+    """Fill an empty register with the simulated plant's."""
+    registers = RegisterStore(ingest)
+    if await registers.count():
+        return
+    # An extra: imported only where it is used.
+    from ic3.simulator.plant import Plant
+
+    tell(Starting("register", "filling the empty register with the simulated plant's"))
+    await registers.import_rows(Plant(settings.plant_seed).tables())
+
+
+def _check_simulator() -> None:
+    if importlib.util.find_spec("epanet_plus") is None:
+        raise SettingsError(
+            "settings: REDIS_API_BASE is unset and the simulated plant is not installed;"
+            " install ic3[sim]"
+        )
+
+
 def gateway_client(settings: Settings, base: str, clock: Clock) -> RedisRESTClient:
     """The client of the gateway at `base`."""
     return RedisRESTClient(
         base,
         max_in_flight=settings.redis_api_max_in_flight,
         timeout_s=settings.redis_api_timeout_s,
+        mget_path=settings.redis_api_mget_path,
         ca_file=settings.redis_api_ca_file,
         bearer_token=settings.redis_api_token,
         clock=clock,

@@ -63,6 +63,13 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def absolute_path(text: str) -> str:
+    """The path of an address."""
+    if not text.startswith("/") or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be a path that begins with /")
+    return text
+
+
 def words(text: str) -> tuple[str, ...]:
     """Words separated by commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
@@ -118,6 +125,11 @@ class Settings:
     redis_api_token: str | None = option(
         "REDIS_API_TOKEN", None, "Bearer token for the gateway.", secret=True
     )
+    redis_api_mget_path: str | None = option(
+        "REDIS_API_MGET_PATH", None,
+        "Path of the gateway's batch form, such as /api/redis/mget; unset: one key a request.",
+        parse=absolute_path,
+    )  # fmt: skip
     poll_interval_s: float = option(
         "MONITORING_POLL_INTERVAL", 15.0, "Seconds between the starts of two sweeps.",
         parse=between(0.2, 3600, float),
@@ -176,6 +188,11 @@ class Settings:
     plant_seed: int = option(
         "IC3_PLANT_SEED", 1, "Seed of the simulated plant.", parse=between(0, 2**31, int)
     )
+    plant_speed: float = option(
+        "IC3_PLANT_SPEED", 1.0,
+        "Above 1: the simulated plant plays its last day so many times faster, then goes on live.",
+        parse=between(1, 3600, float),
+    )  # fmt: skip
     log_format: str = option(
         "IC3_LOG_FORMAT", "text", "`text` for people or `json` for machines; on stderr.",
         parse=one_of("text", "json"),

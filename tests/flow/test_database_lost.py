@@ -116,20 +116,14 @@ def test_hot_reads_go_on_without_the_database_and_nothing_is_half_written(
 def _import_plant(product: Product) -> None:
     """The register of the simulated plant, as an operator would import his own."""
     from ic3.clock import Clock
-    from ic3.simulator.plant import DemoPlant
+    from ic3.simulator.plant import Plant
     from ic3.store.pool import Database
     from ic3.store.register import RegisterStore
 
     async def work() -> None:
         pool = Database(product.dsn, name="test", size=1, statement_timeout_s=20, clock=Clock())
         await pool.open()
-        plant = DemoPlant(seed=1)
-        await RegisterStore(pool).import_rows(
-            {
-                "register": plant.register(), "parameters": plant.parameters(),
-                "tagmap": plant.tagmap(),
-            }
-        )  # fmt: skip
+        await RegisterStore(pool).import_rows(Plant(1).tables())
         await pool.close()
 
     asyncio.run(work())

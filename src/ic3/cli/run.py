@@ -20,7 +20,7 @@ def serve() -> None:
 
 @app.command()
 def demo() -> None:
-    """The same as serve, with start-up steps and the first login shown."""
+    """The same as serve, with faults of the simulated plant; shows the first login."""
     _serve(demo=True)
 
 
@@ -54,7 +54,15 @@ def _serve(*, demo: bool) -> None:
     from ic3.clock import Clock
 
     talker = Talker(settings, demo=demo)
-    uvloop.run(run_product(settings, clock=Clock(), observe=talker.tell, show_login=talker.login))
+    uvloop.run(
+        run_product(
+            settings,
+            clock=Clock(),
+            observe=talker.tell,
+            show_login=talker.login,
+            scenario="demo" if demo else "none",
+        )
+    )
     _say("stopped")
 
 

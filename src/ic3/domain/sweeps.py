@@ -4,11 +4,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from ic3.domain.envelope import Envelope
 
 KEPT_REJECTS = 1000
 BATCH_ENVELOPES = 400
+
+
+class Origin(StrEnum):
+    """How readings came: swept now, history sent afterwards, or taken again from quarantine."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Sweep:
     envelopes: list[Envelope] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     error: str | None = None
+    origin: Origin = Origin.LIVE
 
     @property
     def accepted(self) -> int:

@@ -18,6 +18,7 @@ import msgspec
 
 from ic3.clock import Clock
 from ic3.errors import SettingsError
+from ic3.gateway.batches import Batches
 from ic3.gateway.connection import (
     REFUSED_TEXT,
     Blame,
@@ -83,6 +84,7 @@ class RedisRESTClient:
         timeout_s: Total time of one request, from written to complete, and of a connect.
         body_limit_bytes: Cap of one key's answer.
         list_limit_bytes: Cap of the key list.
+        mget_path: Path of the gateway's batch form, behind the base; None: one key a request.
         ca_file: Own certificate authority instead of the system's.
         bearer_token: Sent as Authorization.
         clock: Tells when pipelining may be tried again.
@@ -99,6 +101,7 @@ class RedisRESTClient:
         timeout_s: float = 10.0,
         body_limit_bytes: int = 1 << 20,
         list_limit_bytes: int = 64 << 20,
+        mget_path: str | None = None,
         ca_file: Path | None = None,
         bearer_token: str | None = None,
         clock: Clock | None = None,
@@ -109,6 +112,7 @@ class RedisRESTClient:
         self.timeout_s = timeout_s
         self.body_limit_bytes = body_limit_bytes
         self.list_limit_bytes = list_limit_bytes
+        self._mget_path = mget_path
         self.most_connections = min(MOST_CONNECTIONS, max_in_flight)
         self._address = address = _Address.of(base_url)
         self._tls = _tls_context(ca_file) if address.https else None
@@ -155,11 +159,9 @@ class RedisRESTClient:
         path = f"{self.path}/api/redis/keys?pattern={quote(pattern, safe='')}"
         request = f"GET {path}".encode() + self.request_end
         async with self._turn:
-            try:
-                async with asyncio.timeout(self.timeout_s):
-                    return await self._list(request)
-            except TimeoutError:
-                raise Timeout(None, f"no whole answer in {self.timeout_s:g} s") from None
+            body, date = await self.whole_answer(request, limit_bytes=self.list_limit_bytes)
+        keys, rejected = _keys_in(body)
+        return KeyList(keys, rejected, date)
 
     async def get_key(self, key: str) -> str:
         """The text of one key's value.
@@ -203,11 +205,35 @@ class RedisRESTClient:
         except TimeoutError:
             return {key: Deferred(key) for key in keys}
         try:
+            if self._mget_path is not None:
+                batches = Batches(self, self._mget_path, receive, deadline)
+                return await batches.read(list(keys))
             self._sweep = _Sweep(self, list(keys), receive, deadline, loop)
             return await self._sweep.run()
         finally:
             self._sweep = None
             self._turn.release()
+
+    async def whole_answer(
+        self, request: bytes, *, limit_bytes: int
+    ) -> tuple[bytes, datetime | None]:
+        """Send one request and read its answer, tried again at most twice within the time of one.
+
+        Args:
+            request: Head and body.
+            limit_bytes: Cap of the answer's body.
+
+        Returns:
+            The body of an answer with status 200, and its Date header.
+
+        Raises:
+            AnswerError: There was none.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self._ask_whole(request, limit_bytes)
+        except TimeoutError:
+            raise Timeout(None, f"no whole answer in {self.timeout_s:g} s") from None
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -288,16 +314,16 @@ class RedisRESTClient:
                 return connection
         raise failure
 
-    async def _list(self, request: bytes) -> KeyList:
+    async def _ask_whole(self, request: bytes, limit_bytes: int) -> tuple[bytes, datetime | None]:
         tries = 0
         while True:
-            connection = self.idle() or await self._connect_for_list(tries)
+            connection = self.idle() or await self._connect_for_one(tries)
             if connection is None:
                 tries += 1
                 continue
             reused = connection.proven
             try:
-                return await self._list_over(connection, request)
+                return await self._ask_over(connection, request, limit_bytes)
             except AnswerError as error:
                 if isinstance(error, Reset) and reused:
                     continue  # a stale connection: its like are used up, none is opened stale
@@ -307,7 +333,7 @@ class RedisRESTClient:
             self.retries += 1
             await _pause()
 
-    async def _connect_for_list(self, tries: int) -> Connection | None:
+    async def _connect_for_one(self, tries: int) -> Connection | None:
         try:
             return await self.connect()
         except Refused:
@@ -316,9 +342,11 @@ class RedisRESTClient:
         await _pause()
         return None
 
-    async def _list_over(self, connection: Connection, request: bytes) -> KeyList:
-        call = _ListCall(connection)
-        connection.carry(call, body_limit_bytes=self.list_limit_bytes, delegate=call)
+    async def _ask_over(
+        self, connection: Connection, request: bytes, limit_bytes: int
+    ) -> tuple[bytes, datetime | None]:
+        call = _WholeCall(connection)
+        connection.carry(call, body_limit_bytes=limit_bytes, delegate=call)
         try:
             self.requests_sent += 1
             connection.ask([""], request)
@@ -330,11 +358,13 @@ class RedisRESTClient:
                 connection.drop()
 
 
-class _ListCall:
-    """The one request of a list call: parser delegate and turn."""
+class _WholeCall:
+    """One request that is read whole before it is judged: parser delegate and turn."""
 
     def __init__(self, connection: Connection) -> None:
-        self.done: asyncio.Future[KeyList] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[tuple[bytes, datetime | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._connection = connection
         self._date: datetime | None = None
         self._encoding = b"identity"
@@ -357,19 +387,13 @@ class _ListCall:
         connection.asked.popleft()
         body = bytes(connection.body)
         connection.body.clear()
-        try:
-            if status != 200:
-                raise BadStatus(None, status)
-            keys, rejected = _keys_in(body)
-            self._end(KeyList(keys, rejected, self._date))
-        except AnswerError as error:
-            self._end(error)
+        self._end((body, self._date) if status == 200 else BadStatus(None, status))
 
     def answered(self, connection: Connection) -> None:
         connection.counted = len(connection.asked)
 
     def failed(self, connection: Connection, error: AnswerError) -> None:
-        raise AssertionError("the list call judges its answer itself")
+        raise AssertionError("a whole answer is judged by who asked for it")
 
     def lost(self, connection: Connection, blame: Blame | None) -> None:
         self._end(blame(None) if blame else Reset(None))
@@ -379,7 +403,7 @@ class _ListCall:
         self._end(error)
         connection.drop()
 
-    def _end(self, result: KeyList | BaseException) -> None:
+    def _end(self, result: tuple[bytes, datetime | None] | BaseException) -> None:
         if self.done.done():
             return
         if isinstance(result, BaseException):

@@ -119,34 +119,11 @@ class Sweeper:
         self._accepted[serial] = content_hash
 
     def _receive(self, sweep: Sweep, serial: str, key: str, text: str) -> None:
-        content_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        content_hash = content_hash_of(text)
         if self._accepted.get(serial) == content_hash:
             sweep.unchanged += 1
             return
-        try:
-            envelope = parse(
-                serial, text, received_us=self._clock.now_us(), content_hash=content_hash
-            )
-        except EnvelopeRejected as error:
-            scope = "inner" if error.reason in _REASONS_OF_THE_TEXT else "envelope"
-            self._quarantine(sweep, scope, error.reason, key, text, error.detail)
-            return
-        sweep.envelopes.append(envelope)
-        if envelope.rejected:
-            sweep.tags_rejected.update(envelope.rejected.values())
-            words = ", ".join(f"{tag}: {why}" for tag, why in sorted(envelope.rejected.items()))
-            raw = text.encode()
-            sweep.reject(
-                Rejected("tag", next(iter(envelope.rejected.values())), key, raw, len(raw), words)
-            )
-
-    @staticmethod
-    def _quarantine(
-        sweep: Sweep, scope: str, reason: str, key: str, text: str, detail: str
-    ) -> None:
-        raw = text.encode("utf-8", "surrogatepass")
-        sweep.quarantined[reason] += 1
-        sweep.reject(Rejected(scope, reason, key, raw, len(raw), detail))
+        take(sweep, serial, key, text, received_us=self._clock.now_us(), content_hash=content_hash)
 
     @staticmethod
     def _fail(sweep: Sweep, key: str, error: GatewayError) -> None:
@@ -160,6 +137,42 @@ class Sweeper:
 
     def _phase(self, sweep: Sweep, name: str, begun: float) -> None:
         sweep.phase_ms[name] = round((self._clock.monotonic() - begun) * 1000, 3)
+
+
+def take(
+    sweep: Sweep, serial: str, key: str, text: str, *, received_us: int, content_hash: bytes
+) -> None:
+    """Parse the text of one key into the sweep: as an envelope, or as what it rejects.
+
+    Args:
+        sweep: Is added to.
+        serial: From the key.
+        key: As the gateway spells it.
+        text: As read.
+        received_us: When it was read, microseconds since 1970 UTC.
+        content_hash: Of the text.
+    """
+    try:
+        envelope = parse(serial, text, received_us=received_us, content_hash=content_hash)
+    except EnvelopeRejected as error:
+        scope = "inner" if error.reason in _REASONS_OF_THE_TEXT else "envelope"
+        raw = text.encode("utf-8", "surrogatepass")
+        sweep.quarantined[error.reason] += 1
+        sweep.reject(Rejected(scope, error.reason, key, raw, len(raw), error.detail))
+        return
+    sweep.envelopes.append(envelope)
+    if envelope.rejected:
+        sweep.tags_rejected.update(envelope.rejected.values())
+        words = ", ".join(f"{tag}: {why}" for tag, why in sorted(envelope.rejected.items()))
+        raw = text.encode()
+        sweep.reject(
+            Rejected("tag", next(iter(envelope.rejected.values())), key, raw, len(raw), words)
+        )
+
+
+def content_hash_of(text: str) -> bytes:
+    """What tells a changed text from an unchanged one: BLAKE2b-128."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _plan(listed: list[str]) -> _Plan:

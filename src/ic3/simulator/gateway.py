@@ -1,4 +1,4 @@
-"""A small stand-in for the Redis REST gateway, with faults on request and counts of its use."""
+"""The Redis REST gateway in front of the plant, with faults on request and counts of its use."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from hashlib import blake2b
 from http.client import responses
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Literal, NamedTuple, cast
@@ -17,7 +18,10 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from ic3.simulator.plant import DemoPlant
+from ic3.simulator.clock import SECOND_NS, PlantClock
+from ic3.simulator.faults import GATEWAY, KINDS, Event, Planned
+from ic3.simulator.plant import COARSE_S, Plant
+from ic3.simulator.redis_source import RedisSource
 
 PREFIX = "ic3:latest:"
 ONE_MIB = 1 << 20
@@ -25,8 +29,13 @@ FaultName = Literal[
     "delay", "status", "truncated", "wrong_key", "wrong_shape", "not_json", "wrong_type",
     "null_value", "too_large", "hang", "reset", "unpipelined",
 ]  # fmt: skip
-Target = Literal["key", "list"]
-TARGETS: dict[str, Target] = {"/api/redis/key": "key", "/api/redis/keys": "list"}
+Target = Literal["key", "list", "mget"]
+TARGETS: dict[str, Target] = {
+    "/api/redis/key": "key", "/api/redis/keys": "list", "/api/redis/mget": "mget",
+}  # fmt: skip
+METHODS: dict[Target, str] = {"key": "GET", "list": "GET", "mget": "POST"}
+MOST_PATHS = 100
+BEHIND_TICKS = 40  # missed for longer, they are run through without readings
 OF_A_KEY = ("wrong_key", "wrong_type", "null_value")
 
 
@@ -77,6 +86,19 @@ class Request(NamedTuple):
     route: Route
     body: bytes
     keep_alive: bool
+    if_none_match: bytes = b""
+
+
+class EndFault(msgspec.Struct, forbid_unknown_fields=True):
+    """Which fault of the plant is to end."""
+
+    number: int
+
+
+class Mget(msgspec.Struct):
+    """The body of the batch form."""
+
+    keys: list[str]
 
 
 @lru_cache(maxsize=1 << 18)
@@ -101,46 +123,81 @@ def _message(
     ).encode() + body
 
 
-class DemoGateway:
+class PlantGateway:
     """What all connections share: the plant at its present tick, the faults and the counts.
 
     Args:
-        plant: Where the envelopes come from.
+        plant: Where the envelopes come from; begun.
         interval_s: Seconds from tick to tick; 0 means only `advance` moves the plant.
         bare_list: Answer the list call with a bare list.
+        clock: The plant's.
+        source: A Redis to answer from instead of memory.
     """
 
     def __init__(
-        self, plant: DemoPlant, *, interval_s: float = 15.0, bare_list: bool = False
-    ) -> None:
+        self, plant: Plant, *, interval_s: float = 15.0, bare_list: bool = False,
+        clock: PlantClock | None = None, source: RedisSource | None = None,
+    ) -> None:  # fmt: skip
         self.plant = plant
         self.interval_s = interval_s
         self.faults: list[Fault] = []
         self.sessions: set[Session] = set()
         self.requests: Counter[str] = Counter()
+        self.controlled: Counter[str] = Counter()
         self.connections = self.in_flight = self.max_in_flight = 0
+        self._clock = clock or PlantClock()
+        self._source = source
         self._started_bare = bare_list
         self._index = {PREFIX + serial: at for at, serial in enumerate(plant.serials)}
         self._ready: dict[str, bytes] = {}
-        self.at_ns = time.time_ns()
+        self._interval_ns = int((interval_s or 15) * SECOND_NS)
         # Ticks count on from the clock, so that a restart repeats no record_id.
-        self.tick = int(self.at_ns / 1e9 / (interval_s or 15))
+        self.tick = self._clock.now_ns() // self._interval_ns
+        self.at_ns = self.tick * self._interval_ns if interval_s else self._clock.now_ns()
         self._clear_settings()
+        self._show()
 
     def advance(self) -> None:
         """Move the plant by a tick."""
         self.tick += 1
-        self.at_ns = time.time_ns()
-        self._ready.clear()
+        self.at_ns = self.tick * self._interval_ns if self.interval_s else self._clock.now_ns()
+        self._show()
 
-    async def run_ticks(self) -> None:
-        """Move the plant every `interval_s`, for ever; at once done where that is 0."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+    async def run_ticks(self, kept: Callable[[], None] = lambda: None) -> None:
+        """Move the plant with its clock, for ever; at once done where the interval is 0.
+
+        Args:
+            kept: Called after each round of ticks, to keep the plant's state.
+        """
         while self.interval_s > 0:
-            due = max(due + self.interval_s, loop.time())
-            await asyncio.sleep(due - loop.time())
-            self.advance()
+            await asyncio.sleep(self._clock.wait_s((self.tick + 1) * self._interval_ns))
+            due = self._clock.now_ns() // self._interval_ns
+            if due - self.tick > BEHIND_TICKS:
+                self.tick = due - 1
+                self.plant.run_to(self.tick * self._interval_ns // SECOND_NS, COARSE_S)
+            while self.tick < due:
+                self.advance()
+            kept()
+
+    def _look_ahead(self) -> None:
+        """Which of the plant's faults may hit the gateway before the next tick."""
+        from_s = self.at_ns / SECOND_NS
+        until_s = from_s + 2 * (self.interval_s or 15) + 60
+        self._near = [
+            event for event in self.plant.faults.events
+            if event.where == GATEWAY and event.ends_s > from_s and event.begins_s < until_s
+        ]  # fmt: skip
+
+    def _show(self) -> None:
+        """Let what happened since the last tick happen, and read the instruments."""
+        step_s = max(0, self.at_ns // SECOND_NS - self.plant.at_s)
+        if step_s:
+            self.plant.move(step_s)
+        self.plant.read(at_ns=self.at_ns, tick=self.tick)
+        self._look_ahead()
+        self._ready.clear()
+        if self._source is not None:
+            self._source.publish(self.plant.fresh())
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Open the port; `port` 0 takes a free one. `close` ends it and its connections."""
@@ -156,6 +213,9 @@ class DemoGateway:
     def take_fault(self, request: Request) -> Fault | None:
         """The first fault that applies to a request; counts it down."""
         target = TARGETS.get(request.route.path)
+        weather = self._weather() if target else None
+        if weather is not None:
+            return weather
         serial = request.route.argument.removeprefix(PREFIX)
         for fault in self.faults:
             if fault.target == target and (target == "list" or fault.key in ("*", serial)):
@@ -166,18 +226,46 @@ class DemoGateway:
                 return fault
         return None
 
+    def _weather(self) -> Fault | None:
+        """What the plant's own faults make of the gateway now."""
+        if not self._near:
+            return None
+        at_s = self._clock.now_ns() / SECOND_NS
+        for event in self._near:
+            if not event.active(at_s):
+                continue
+            if event.kind == "gateway_outage":
+                return Fault(fault="status", status=503)
+            if event.kind == "gateway_slow":
+                return Fault(fault="delay", seconds=min(event.magnitude, 60.0))
+        return None
+
     def answer(self, request: Request) -> bytes:
         """The whole answer to a request, as it is without a fault."""
-        method, (path, argument), body, _ = request
-        if path in TARGETS:
-            if method != "GET":
-                return _message(405, _json({"error": "only GET"}))
-            return self._list(argument) if TARGETS[path] == "list" else self._key(argument)
-        handler = self._admin().get((method, path))
+        path, argument = request.route
+        target = TARGETS.get(path)
+        if target is not None and request.method != METHODS[target]:
+            return _message(405, _json({"error": f"only {METHODS[target]}"}))
+        match target:
+            case "list":
+                return self._list(argument)
+            case "key":
+                return self._key(argument, request.if_none_match)
+            case "mget":
+                return self._mget(request.body)
+            case None:
+                return self._control(request)
+
+    def _control(self, request: Request) -> bytes:
+        """Paths beside those of the contract: for tests, and for people who start faults."""
+        self.controlled[f"{request.method} {request.route.path[:200]}"] += 1
+        if len(self.controlled) > MOST_PATHS:
+            self.controlled.popitem()
+        handler = self._admin().get((request.method, request.route.path))
         if handler is None:
             return _message(404, _json({"error": "no such path"}))
         try:
-            return _message(200, _json(handler(body)))
+            return _message(200, msgspec.json.encode(handler(request.body)))
         except (ValueError, msgspec.MsgspecError) as error:
             return _message(400, _json({"error": str(error)}))
 
@@ -209,25 +297,51 @@ class DemoGateway:
 
     def _envelope(self, key: str) -> str:
         index = self._index.get(key)
-        return "{}" if index is None else self.plant.envelope(index, self.tick, self.at_ns).decode()
+        return "{}" if index is None else self.plant.envelope(index)
 
-    def _key(self, key: str) -> bytes:
+    def _value(self, key: str) -> tuple[str, str | None] | None:
+        """Type and value of a key."""
+        if key in self._settings:
+            setting = self._settings[key]
+            return setting.type, setting.value
+        if self._source is not None:
+            return self._source.get(key)
+        return ("string", self._envelope(key)) if key in self._index else None
+
+    def _key(self, key: str, if_none_match: bytes) -> bytes:
         tail = self._ready.get(key)
         if tail is None:
-            if key in self._settings:
-                setting = self._settings[key]
-                body = _body(key, setting.value, setting.type)
-            elif key in self._index:
-                body = _body(key, self._envelope(key))
-            else:
+            found = self._value(key)
+            if found is None:
                 return _message(404, _json({"error": "no such key"}))
-            tail = b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            self._ready[key] = tail
+            kind, value = found
+            body = _body(key, value, kind)
+            tag = blake2b(body, digest_size=8).hexdigest()
+            tail = b'ETag: "%b"\r\nContent-Length: %d\r\n\r\n%b' % (tag.encode(), len(body), body)
+            if self._source is None:
+                self._ready[key] = tail
+        if if_none_match and if_none_match == tail[6:24]:
+            return _message(304, b"", headers=f"ETag: {if_none_match.decode()}\r\n")
         return _ok_head(int(time.time())) + tail
+
+    def _mget(self, body: bytes) -> bytes:
+        try:
+            asked = msgspec.json.decode(body, type=Mget).keys
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return _message(400, _json({"error": str(error)}))
+        if self._source is not None:
+            values = dict(zip(asked, self._source.mget(asked), strict=True))
+        else:
+            found = {key: self._value(key) for key in asked}
+            values = {key: each[1] if each and each[0] == "string" else None
+                      for key, each in found.items()}  # fmt: skip
+        return _message(200, _json({"values": values}))
 
     def _list(self, pattern: str) -> bytes:
         prefix = pattern.removesuffix("*")
-        if any(sign in prefix for sign in "*?[") or prefix == pattern:
+        if self._source is not None:
+            keys = self._source.keys(pattern)
+        elif any(sign in prefix for sign in "*?[") or prefix == pattern:
             keys = [key for key in self._index if fnmatchcase(key, pattern)]
         else:
             keys = [key for key in self._index if key.startswith(prefix)]
@@ -236,6 +350,11 @@ class DemoGateway:
 
     def _admin(self) -> dict[tuple[str, str], Callable[[bytes], object]]:
         return {
+            ("GET", "/plant/kinds"): lambda _: list(KINDS.values()),
+            ("GET", "/plant/faults"): lambda _: self._events(),
+            ("POST", "/plant/faults"): self._start_event,
+            ("POST", "/plant/faults/end"): self._end_event,
+            ("GET", "/plant/truth"): lambda _: self.plant.truth(),
             ("GET", "/admin/faults"): lambda _: msgspec.to_builtins(self.faults),
             ("POST", "/admin/faults"): self._add_fault,
             ("DELETE", "/admin/faults"): lambda _: self.faults.clear(),
@@ -246,6 +365,21 @@ class DemoGateway:
             ("POST", "/admin/tick"): self._tick,
         }
 
+    def _events(self) -> object:
+        """What goes on and what is planned, and the plant's time."""
+        at_s = self._clock.now_ns() / SECOND_NS
+        return {"at_s": at_s, "faults": [e for e in self.plant.faults.events if e.ends_s > at_s]}
+
+    def _start_event(self, body: bytes) -> Event:
+        planned = msgspec.json.decode(body, type=Planned)
+        event = self.plant.faults.start(planned, from_s=self._clock.now_ns() / SECOND_NS)
+        self._look_ahead()
+        return event
+
+    def _end_event(self, body: bytes) -> Event:
+        number = msgspec.json.decode(body, type=EndFault).number
+        return self.plant.faults.end(number, at_s=self._clock.now_ns() / SECOND_NS)
+
     def _add_fault(self, body: bytes) -> object:
         self.faults.append(msgspec.convert(json.loads(body), Fault))
         return msgspec.to_builtins(self.faults)
@@ -255,10 +389,12 @@ class DemoGateway:
             "requests": dict(self.requests),
             "max_in_flight": self.max_in_flight,
             "connections": self.connections,
+            "beside": dict(self.controlled),
         }
 
     def _forget(self) -> None:
         self.requests.clear()
+        self.controlled.clear()
         self.connections, self.max_in_flight = 0, self.in_flight
 
     def _set(self, body: bytes) -> None:
@@ -295,11 +431,11 @@ def _ok_head(second: int) -> bytes:
 class Session(asyncio.Protocol):
     """One connection: requests in, answers out in the same order, one write per chunk read."""
 
-    def __init__(self, gateway: DemoGateway) -> None:
+    def __init__(self, gateway: PlantGateway) -> None:
         self._gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._parser = HttpRequestParser(self)
-        self._url = self._sent_body = b""
+        self._url = self._sent_body = self._known = b""
         self._pending: deque[Request] = deque()
         self._out: list[bytes] = []
         self._held = False  # nothing more is answered: a fault has the next word
@@ -331,7 +467,12 @@ class Session(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """See httptools."""
-        self._url = self._sent_body = b""
+        self._url = self._sent_body = self._known = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools."""
+        if name.lower() == b"if-none-match":
+            self._known = value
 
     def on_url(self, url: bytes) -> None:
         """See httptools."""
@@ -345,7 +486,9 @@ class Session(asyncio.Protocol):
         """See httptools."""
         parser, gateway = self._parser, self._gateway
         method, route = parser.get_method().decode(), _route(self._url)
-        self._pending.append(Request(method, route, self._sent_body, parser.should_keep_alive()))
+        self._pending.append(
+            Request(method, route, self._sent_body, parser.should_keep_alive(), self._known)
+        )
         if route.path not in TARGETS:
             return
         gateway.connections += not self._counted
@@ -365,7 +508,7 @@ class Session(asyncio.Protocol):
     def _answer_pending(self) -> None:
         while self._pending and not self._held:
             request = self._pending[0]
-            fault = self._gateway.take_fault(request) if self._gateway.faults else None
+            fault = self._gateway.take_fault(request)
             if fault is None:
                 self._finish(self._gateway.answer(request))
             else:

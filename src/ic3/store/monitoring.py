@@ -37,6 +37,11 @@ FROM staged_readings ORDER BY recorded_at, asset_id, tag_code
 ON CONFLICT DO NOTHING
 """
 
+# For history, which may bring what is newer than the latest table has, tag by tag.
+LOCK_LATEST: Final = """
+SELECT asset_id, readings::text FROM ic3_asset_monitoring_latest
+WHERE asset_id = ANY(%(register_ids)s) ORDER BY asset_id FOR UPDATE
+"""
 MOVE_LATEST: Final = """
 INSERT INTO ic3_asset_monitoring_latest (asset_id, readings)
 SELECT moved.asset_id, moved.readings
@@ -62,8 +67,8 @@ FROM ic3_ingest_run_log WHERE run_at IS NOT NULL ORDER BY run_at DESC, id DESC L
 UNLOGGED_SWEEPS: Final = """
 SELECT id, begun_at, ended_at, keys_scanned, matched, unmatched, simulated, error
 FROM ic3_sweep s
-WHERE id > coalesce((SELECT max(id) - 100 FROM ic3_sweep), 0)
-    AND NOT EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = s.id)
+WHERE id > coalesce((SELECT max(id) - 100 FROM ic3_sweep WHERE origin = 'live'), 0)
+    AND origin = 'live' AND NOT EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = s.id)
 ORDER BY id
 """
 
@@ -116,6 +121,36 @@ class MonitoringStore:
         except Contended:
             return await self._save(sweep, movement, measure_ms, stored, staged=True)
 
+    async def fill(self, sweep: Sweep, movement: Movement, *, stored: Awaitable[bool]) -> int:
+        """Write the monitoring rows of a batch of history: no run row, and latest stays.
+
+        Returns:
+            How many rows were new.
+
+        Raises:
+            DatabaseAway, NotStored, StoreError: As `save`.
+        """
+        try:
+            return await self._fill(movement, stored, staged=False)
+        except Contended:
+            return await self._fill(movement, stored, staged=True)
+
+    async def merge_latest(self, moved: Moved) -> None:
+        """Bring newest readings of history into the latest table, where they are newer."""
+        if not moved:
+            return
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(LOCK_LATEST, {"register_ids": sorted(moved)})
+            merged = {number: dict(tags) for number, tags in moved.items()}
+            for register_id, document in await cursor.fetchall():
+                tags = merged[register_id]
+                for kept in _decode_readings(document):
+                    ours = tags.get(kept.tag_code)
+                    if ours is None or ours.recorded_us <= kept.recorded_us:
+                        tags[kept.tag_code] = kept
+            rows.register_arrays(connection)
+            await connection.execute(MOVE_LATEST, _encode_latest(merged))
+
     async def save_failed(self, sweep: Sweep, *, duration_ms: int) -> Run | None:
         """Write the run row of a sweep that failed, and the sweep's own row."""
         async with self._database.connection() as connection:
@@ -162,14 +197,8 @@ class MonitoringStore:
         staged: bool,
     ) -> Run | None:
         """One transaction: copied straight into the partitions, or through a staging table."""
-        batches = ([encode_reading(each) for each in batch] for batch in movement.batches())
         async with self._database.connection() as connection:
-            if staged:
-                await connection.execute(STAGE_READINGS)
-                await rows.copy(connection, COPY_STAGED, batches)
-                inserted = (await connection.execute(INSERT_STAGED)).rowcount
-            else:
-                inserted = await rows.copy(connection, COPY_READINGS, batches)
+            inserted = await _copy(connection, movement, staged=staged)
             if movement.moved:
                 rows.register_arrays(connection)
                 await connection.execute(MOVE_LATEST, _encode_latest(movement.moved))
@@ -179,6 +208,13 @@ class MonitoringStore:
                 connection, sweep, inserted=inserted, tags_skipped=movement.tags_skipped,
                 duration_ms=measure_ms(),
             )  # fmt: skip
+
+    async def _fill(self, movement: Movement, stored: Awaitable[bool], *, staged: bool) -> int:
+        async with self._database.connection() as connection:
+            inserted = await _copy(connection, movement, staged=staged)
+            if not await stored:
+                raise NotStored("database: the batch's telemetry was not stored")
+            return inserted
 
     @staticmethod
     async def _insert_run(
@@ -197,6 +233,16 @@ class MonitoringStore:
         cursor = await connection.execute(INSERT_RUN, {**row, "sweep_id": sweep.sweep_id})
         found = await cursor.fetchone()
         return _run(found[0], *row.values()) if found else None
+
+
+async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> int:
+    """Copy the readings straight into the partitions, or through a staging table."""
+    batches = ([encode_reading(each) for each in batch] for batch in movement.batches())
+    if not staged:
+        return await rows.copy(connection, COPY_READINGS, batches)
+    await connection.execute(STAGE_READINGS)
+    await rows.copy(connection, COPY_STAGED, batches)
+    return (await connection.execute(INSERT_STAGED)).rowcount
 
 
 def encode_reading(reading: Reading) -> bytes:

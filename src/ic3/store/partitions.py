@@ -107,7 +107,7 @@ async def _make(connection: Connection, table: str, day: date) -> None:
         "low": Literal(datetime.combine(day, time(), UTC)),
         "high": Literal(datetime.combine(day + timedelta(days=1), time(), UTC)),
     }
-    create = SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS)").format(
+    create = SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
         partition, Identifier(table)
     )
     move = SQL(

@@ -79,10 +79,27 @@ JOIN ic3_parameter_master p ON p.param_tag_code = given.param_tag_code
 ON CONFLICT (asset_id, tag_code) DO UPDATE SET param_id = excluded.param_id
 RETURNING xmax = 0
 """
+IMPORT_DMAS: Final = """
+INSERT INTO ic3_dma AS kept (dma_id, name, domain, boundary, connections, population, mains_km,
+    supply_hours, billed_m3_d)
+SELECT dma_id, name, domain, boundary, connections, population, mains_km, supply_hours, billed_m3_d
+FROM jsonb_populate_recordset(NULL::ic3_dma, %(rows)s)
+ON CONFLICT (dma_id) DO UPDATE SET
+    name = coalesce(excluded.name, kept.name),
+    domain = coalesce(excluded.domain, kept.domain),
+    boundary = coalesce(excluded.boundary, kept.boundary),
+    connections = coalesce(excluded.connections, kept.connections),
+    population = coalesce(excluded.population, kept.population),
+    mains_km = coalesce(excluded.mains_km, kept.mains_km),
+    supply_hours = coalesce(excluded.supply_hours, kept.supply_hours),
+    billed_m3_d = coalesce(excluded.billed_m3_d, kept.billed_m3_d)
+RETURNING xmax = 0
+"""
 IMPORTS: Final[Mapping[str, LiteralString]] = {
     "register": IMPORT_ASSETS,
     "parameters": IMPORT_PARAMETERS,
     "tagmap": IMPORT_TAGS,
+    "dmas": IMPORT_DMAS,
 }
 SERIALS: Final = "SELECT serialnumber FROM ic3_asset_master WHERE serialnumber = ANY(%(codes)s)"
 TAG_CODES: Final = """
@@ -146,7 +163,7 @@ class RegisterStore:
         """Import checked rows, all or nothing.
 
         Args:
-            tables: `register`, `parameters` or `tagmap` to rows, imported in the order given.
+            tables: `register`, `parameters`, `tagmap` or `dmas` to rows, imported in this order.
         """
         outcomes: list[bool] = []
         async with self._database.connection() as connection:

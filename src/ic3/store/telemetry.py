@@ -16,7 +16,7 @@ from ic3.domain.envelope import (
     Value,
     time_text,
 )
-from ic3.domain.sweeps import Sweep, batches
+from ic3.domain.sweeps import Origin, Sweep, batches
 from ic3.errors import Contended
 from ic3.store import copy_rows as rows
 from ic3.store.dead_letter import keep_rejected
@@ -26,7 +26,7 @@ NEXT_SWEEP_ID: Final = "SELECT nextval(pg_get_serial_sequence('ic3_sweep', 'id')
 
 COPY_TELEMETRY: Final = """
 COPY telemetry (occurred_at, asset_id, record_id, values, quality, alarm, domain, system_id,
-    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected)
+    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected, origin)
 FROM STDIN (FORMAT binary)
 """
 
@@ -36,14 +36,14 @@ CREATE TEMPORARY TABLE staged_telemetry (LIKE telemetry) ON COMMIT DROP
 """
 COPY_STAGED: Final = """
 COPY staged_telemetry (occurred_at, asset_id, record_id, values, quality, alarm, domain, system_id,
-    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected)
+    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected, origin)
 FROM STDIN (FORMAT binary)
 """
 INSERT_STAGED: Final = """
 INSERT INTO telemetry (occurred_at, asset_id, record_id, values, quality, alarm, domain, system_id,
-    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected)
+    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected, origin)
 SELECT occurred_at, asset_id, record_id, values, quality, alarm, domain, system_id,
-    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected
+    protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected, origin
 FROM staged_telemetry ORDER BY occurred_at, asset_id, record_id
 ON CONFLICT DO NOTHING
 """
@@ -83,11 +83,11 @@ ON CONFLICT (asset_id) DO UPDATE SET
 INSERT_SWEEP: Final = """
 INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_scanned, matched, unmatched, unchanged,
     accepted, stored, duplicate, deferred, list_duplicates, list_rejected, failed, quarantined,
-    tags_rejected, phase_ms, simulated, error)
+    tags_rejected, phase_ms, simulated, error, origin)
 VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_scanned)s, %(matched)s, %(unmatched)s,
     %(unchanged)s, %(accepted)s, %(stored)s, %(duplicate)s, %(deferred)s, %(list_duplicates)s,
     %(list_rejected)s, %(failed)s, %(quarantined)s, %(tags_rejected)s, %(phase_ms)s,
-    %(simulated)s, %(error)s)
+    %(simulated)s, %(error)s, %(origin)s)
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -95,12 +95,12 @@ LATEST_ASSETS: Final = """
 SELECT asset_id, occurred_at, received_at, quality, alarm, content_hash FROM asset_latest
 """
 
-LAST_SWEEP_ID: Final = "SELECT max(id) FROM ic3_sweep"
+LAST_SWEEP_ID: Final = "SELECT max(id) FROM ic3_sweep WHERE origin = 'live'"
 
 ENVELOPES_OF_SWEEPS: Final = """
 SELECT asset_id, record_id, system_id, domain, protocol, occurred_at, occurred_nanoseconds, values,
     quality, alarm, received_at, content_hash
-FROM telemetry WHERE sweep_id > %(after)s AND sweep_id <= %(last)s
+FROM telemetry WHERE sweep_id > %(after)s AND sweep_id <= %(last)s AND origin = 'live'
 ORDER BY sweep_id DESC LIMIT %(limit)s
 """
 
@@ -222,7 +222,7 @@ async def insert_sweep(connection: Connection, sweep: Sweep) -> None:
                 name: getattr(sweep, name)
                 for name in (
                     "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "stored",
-                    "duplicate", "deferred", "list_duplicates", "simulated", "error",
+                    "duplicate", "deferred", "list_duplicates", "simulated", "error", "origin",
                 )
             },
         },
@@ -251,15 +251,15 @@ async def read_envelopes(
 def _encoded(sweep: Sweep) -> Iterator[list[bytes]]:
     assert sweep.sweep_id is not None
     for batch in batches(sweep.envelopes):
-        yield [encode_envelope(each, sweep.sweep_id) for each in batch]
+        yield [encode_envelope(each, sweep.sweep_id, sweep.origin) for each in batch]
 
 
-def encode_envelope(envelope: Envelope, sweep_id: int) -> bytes:
+def encode_envelope(envelope: Envelope, sweep_id: int, origin: Origin) -> bytes:
     """One row of `telemetry` for the binary COPY."""
     text = rows.text
     return b"".join(
         (
-            _FIELDS(14),
+            _FIELDS(15),
             rows.timestamp(envelope.occurred_us),
             text(envelope.asset_id),
             text(envelope.record_id),
@@ -274,6 +274,7 @@ def encode_envelope(envelope: Envelope, sweep_id: int) -> bytes:
             rows.binary(envelope.content_hash),
             rows.int8(sweep_id),
             rows.jsonb(_encode_json(envelope.rejected) if envelope.rejected else None),
+            text(origin),
         )
     )
 
