@@ -42,11 +42,14 @@ lock: .venv/bin/uv  ## resolve the dependencies anew into requirements.lock
 bench: $(READY)  ## the timed runs beside the Go peer; needs a quiet machine
 	$(BIN)/python bench/run.py
 
+bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its history
+	$(BIN)/python bench/plant.py
+
 docs: $(READY)  ## write docs/reference/ and .env.example anew
 	$(BIN)/python docs/generate.py
 
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock bench docs ui
+.PHONY: help setup demo test check lock bench bench-plant docs ui
 .DEFAULT_GOAL := help

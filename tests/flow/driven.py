@@ -55,7 +55,8 @@ FROM telemetry t JOIN ic3_asset_master a ON a.serialnumber = t.asset_id
     CROSS JOIN jsonb_each(t.values) v
     JOIN ic3_asset_tag_map m ON m.asset_id = a.asset_id AND m.tag_code = v.key
 WHERE t.occurred_at BETWEEN '2000-01-01Z' AND t.received_at + interval '5 minutes'
-    AND EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = t.sweep_id)
+    AND (t.origin <> 'live'
+        OR EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = t.sweep_id))
 """
 KEPT_ROWS = """
 SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at
@@ -96,7 +97,7 @@ LIMIT 5
 # The newest sweep may be waiting for its run.
 WITHOUT_ONE_RUN = """
 SELECT s.id, count(r.id) FROM ic3_sweep s LEFT JOIN ic3_ingest_run_log r ON r.sweep_id = s.id
-WHERE s.id <= (SELECT max(sweep_id) FROM ic3_ingest_run_log)
+WHERE s.id <= (SELECT max(sweep_id) FROM ic3_ingest_run_log) AND s.origin = 'live'
 GROUP BY s.id HAVING count(r.id) <> 1
 """
 INVARIANTS = {

@@ -11,7 +11,7 @@ EXAMPLES = {
         "HEALTH_SCORE", "LAST_INSP_DT", "MAINT_FLAG", "VLV_MAN_STS", "WO_STS",
     ],
     "C Block Ranjeet Nagar_LT Panel_19": [
-        "CURR_AVG", "CURR_N", "HEALTH_SCORE", "KW", "PF", "VOLT_B", "VOLT_R", "VOLT_Y",
+        "CURR_B", "CURR_R", "CURR_Y", "HEALTH_SCORE", "KW", "VOLT_B", "VOLT_R", "VOLT_Y",
     ],
 }  # fmt: skip
 

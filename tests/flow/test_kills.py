@@ -54,6 +54,7 @@ def test_the_newest_values_are_there_at_once_after_a_kill(own_place: Path) -> No
         until(lambda: product.get(live_path(serial))["count"] == 8, what="readings kept")
         # Another worker restores the counts; the server answers before it has.
         stats = until(lambda: _counted(product), what="assets counted again")
+        assert stats is not None
         assert (stats["assets"], stats["plant"]) == (557, "real")
         assert product.get("/api/telemetry?limit=5")["count"] == 5
 

@@ -66,7 +66,7 @@ SWEEP_ROW: Final[Mapping[str, object]] = {
     "unchanged": 0, "accepted": 0, "stored": 0, "duplicate": 0, "deferred": 0,
     "list_duplicates": 0, "list_rejected": Jsonb({}), "failed": Jsonb({}),
     "quarantined": Jsonb({}), "tags_rejected": Jsonb({}), "phase_ms": Jsonb({}),
-    "simulated": True, "error": None,
+    "simulated": True, "error": None, "origin": "live",
 }  # fmt: skip
 RUN_ROW: Final[Mapping[str, object]] = {
     "run_at": NOW, "keys_scanned": 0, "matched": 0, "unmatched": 0, "rows_inserted": 0,
@@ -91,6 +91,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "monitoring.ALL_LATEST": {},
     "monitoring.INSERT_RUN": RUN_ROW,
     "monitoring.INSERT_STAGED": {},
+    "monitoring.LOCK_LATEST": {"register_ids": [1]},
     "monitoring.MOVE_LATEST": {"register_ids": [1], "readings": ["[]"]},
     "monitoring.RECENT_RUNS": {"limit": 20},
     "monitoring.UNLOGGED_SWEEPS": {},
@@ -104,6 +105,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.ASSET_BY_SERIAL": {"serial": "asset 4711"},
     "register.COUNT_ASSETS": {},
     "register.IMPORT_ASSETS": TEXTS_OF_AN_ASSET,
+    "register.IMPORT_DMAS": {"rows": Jsonb([{"dma_id": "DEL-D01-A1"}])},
     "register.IMPORT_PARAMETERS": {"rows": Jsonb([{"param_tag_code": "P1"}])},
     "register.IMPORT_TAGS": TEXTS_OF_AN_ASSET,
     "register.PARAMETERS": {},

@@ -181,7 +181,7 @@ def test_gauges_move_no_faster_than_their_parameter_says(plant: Plant) -> None:
 
 def test_totalisers_count_what_the_flow_says(plant: Plant) -> None:
     meters = [serial for serial in plant.serials if "_BFM_" in serial]
-    before = step(plant)
+    before = now = step(plant)
     flows = []
     for _ in range(40):
         now = step(plant)

@@ -151,6 +151,9 @@ class _Filler:
 
     async def _store(self, sweep: Sweep) -> None:
         """One moment: telemetry and monitoring rows side by side, the latter committed after."""
+        register = self._latest.register
+        sweep.matched = register.count_matched(each.asset_id for each in sweep.envelopes)
+        sweep.unmatched = sweep.keys_scanned - sweep.matched
         movement = Movement(self._latest, sweep.envelopes, now_us=self._clock.now_us())
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 

@@ -50,7 +50,6 @@ class Hydraulics:
         self._now_s = 0
         api.openH()
         api.initH(INIT_FLOWS)
-        self._fresh = True
 
     def node(self, name: str) -> int:
         """Place of a node in the arrays of nodes."""
@@ -72,7 +71,7 @@ class Hydraulics:
             self._api.setnodevalue(int(node) + 1, Constants.EN_TANKLEVEL, float(level))
         self._api.initH(INIT_FLOWS)
         self._set.clear()
-        self._fresh, self._now_s = True, 0
+        self._now_s = 0
 
     def ask(self, request_m3_h: Floats) -> None:
         """Set what consumers ask for: float64 (junctions,)."""
@@ -109,8 +108,23 @@ class Hydraulics:
         self._api.setcurve(index, list(flows), worn, CURVE_POINTS)
 
     def solve(self) -> None:
-        """Find pressures and flows of this moment; time stands still."""
-        self._api.runH()
+        """Find pressures and flows of this moment; time stands still.
+
+        Where EPANET finds none from the last flows, it begins anew from the levels.
+
+        Raises:
+            RuntimeError: It still finds none.
+        """
+        try:
+            self._api.runH()
+        except RuntimeError:
+            self.warnings += 1
+            settings = dict(self._set)
+            self.restore(self.levels_m)
+            for (place, kind), value in settings.items():
+                self._api.setlinkvalue(place, kind, value)
+            self._set = settings
+            self._api.runH()
         self._read()
 
     def pass_time(self, step_s: int) -> None:

@@ -30,8 +30,8 @@ from ic3.simulator.noise import Floats
 from ic3.simulator.quality import Quality
 
 COARSE_S: Final = 300
-# After a day nothing of the start is left: levels differ by 13 mm from those of a run of 12 days.
-WARM_UP_S: Final = ((DAY_S, 900), (3 * 3600, COARSE_S))
+# Next to nothing of the start is left: levels differ by up to 5 cm from those of a run of a week.
+WARM_UP_S: Final = ((44 * 3600, 600), (6 * 3600, COARSE_S))
 SHUT_PRV_M: Final = 0.5
 LEAK_HEAD_M: Final = 25.0
 ORIFICE: Final = 0.6 * math.sqrt(2 * 9.81)
