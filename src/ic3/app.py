@@ -8,9 +8,10 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from ic3.domain.addresses import is_loopback
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
+from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
 from ic3.embedded.postgres import EmbeddedPostgres
 from ic3.errors import EmbeddedError, SettingsError, StartError
@@ -38,6 +40,8 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
+from ic3.spool import Spool
+from ic3.store.gaps import GapStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
@@ -48,11 +52,13 @@ from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.monitoring import EndedSweeps
 from ic3.workers.runner import run_worker
+from ic3.workers.save import UnsavedSweeps
 
 SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
 API_TIMEOUT_S: Final = 5.0
 STOP_LIMIT_S: Final = 4.0
+DRAIN_LIMIT_S: Final = 1.5
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
@@ -120,10 +126,13 @@ async def serve(
             await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
             client = gateway_client(settings, base, clock)
             stack.push_async_callback(client.aclose)
+            spool = open_spool(settings, clock, tell)
+            stack.push_async_callback(spool.close)
             signals.started()
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, bound=bound, registry=registry,
                 ingest=ingest, requests=requests, client=client, base=base,
+                spool=spool,
             )  # fmt: skip
 
 
@@ -268,7 +277,7 @@ def warnings(settings: Settings) -> list[str]:
 async def _run(
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, bound: socket.socket,
     registry: CollectorRegistry, ingest: Database, requests: Database, client: RedisRESTClient,
-    base: str,
+    base: str, spool: Spool,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     latest, runs = LatestReadings(), RecentRuns()
@@ -277,9 +286,12 @@ async def _run(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
+    unsaved = UnsavedSweeps()
+    await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
-        telemetry=TelemetryStore(ingest), monitoring=MonitoringStore(ingest),
+        spool=spool, unsaved=unsaved, telemetry=TelemetryStore(ingest, spool=spool.uuid),
+        gaps=GapStore(ingest, spool=spool.uuid), monitoring=MonitoringStore(ingest),
         registers=RegisterStore(ingest),
         partitions=PartitionStore(ingest, raw_days=settings.raw_days),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
@@ -292,10 +304,11 @@ async def _run(
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
-        workers = [
-            group.create_task(run_worker(make(parts), clock=clock, observe=tell))
-            for make in WORKERS
-        ]
+        made = [make(parts) for make in WORKERS]
+        workers = {
+            each.name: group.create_task(run_worker(each, clock=clock, observe=tell))
+            for each in made
+        }
         hub_task = group.create_task(hub.run())
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -304,11 +317,52 @@ async def _run(
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         readiness.stopping = True
-        for worker in workers:
+        await _drain(workers, unsaved, parts.ended)
+        for worker in workers.values():
             worker.cancel()
         hub_task.cancel()
-        await asyncio.wait({hub_task, *workers}, timeout=STOP_LIMIT_S)
+        await asyncio.wait({hub_task, *workers.values()}, timeout=STOP_LIMIT_S)
         http.should_exit = True
+
+
+def open_spool(settings: Settings, clock: Clock, tell: Observe) -> Spool:
+    """The spool of the data directory, not yet opened."""
+    return Spool(
+        settings.data_dir / "spool", cap_bytes=settings.spool_max_mib << 20,
+        age_cap_s=settings.spool_max_hours * 3600, clock=clock, observe=tell,
+    )  # fmt: skip
+
+
+async def _reopen(
+    spool: Spool, unsaved: UnsavedSweeps, *, simulated: bool, clock: Clock, tell: Observe
+) -> None:
+    """Open the spool, and take up what an earlier process left in it."""
+    opened = await spool.open()
+    unsaved.restore(opened.waiting)
+    if opened.waiting:
+        number = sum(each.envelopes for each in opened.waiting)
+        tell(Starting("spool", f"{number:,} accepted envelopes wait to be stored"))
+    if opened.interrupted_us is not None:
+        broken = Sweep(
+            begun_at=datetime.fromtimestamp(opened.interrupted_us / 1e6, UTC),
+            started=clock.monotonic(), simulated=simulated, error="interrupted",
+        )  # fmt: skip
+        broken.spool_id = await spool.accept(broken.record(), [])
+        accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        accepted.set_result(True)
+        unsaved.put(broken, accepted)
+
+
+async def _drain(
+    workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps
+) -> None:
+    """No new sweep; what is accepted may still be stored, for a moment."""
+    workers["poll"].cancel()
+    await asyncio.wait({workers["poll"]}, timeout=1)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_LIMIT_S):
+            while len(unsaved) or len(ended):
+                await asyncio.sleep(0.01)
 
 
 def _http(

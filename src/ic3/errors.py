@@ -3,9 +3,12 @@
 IC3Error
 ├── SettingsError        a setting is wrong or missing
 ├── GatewayError         the Redis REST gateway; see ic3.gateway.errors for its kinds
+├── SpoolError           the spool between gateway and database
+│   └── SpoolFull        its disk is full
 ├── StoreError           PostgreSQL
 │   ├── DatabaseAway     it cannot be reached now; waiting helps
 │   ├── Contended        a key collided or another transaction stood in the way
+│   ├── Refused          it will not have a row; carries its SQL state
 │   └── SchemaError      its schema is not ours: newer, altered or not migrated
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
@@ -30,6 +33,14 @@ class GatewayError(IC3Error):
     reason = "unclassified"
 
 
+class SpoolError(IC3Error):
+    """The spool cannot be used, written or read."""
+
+
+class SpoolFull(SpoolError):  # noqa: N818  a state
+    """The disk of the spool is full."""
+
+
 class StoreError(IC3Error):
     """PostgreSQL refused or failed."""
 
@@ -40,6 +51,14 @@ class DatabaseAway(StoreError):  # noqa: N818  a state, named as operators say i
 
 class Contended(StoreError):  # noqa: N818  a state, not a fault
     """A key collided or another transaction stood in the way; the same again helps."""
+
+
+class Refused(StoreError):  # noqa: N818  what PostgreSQL did
+    """PostgreSQL will not have a row, whatever the reason; the same again will not help."""
+
+    def __init__(self, text: str, sqlstate: str) -> None:
+        super().__init__(text)
+        self.sqlstate = sqlstate
 
 
 class SchemaError(StoreError):

@@ -53,8 +53,41 @@ class ConservationBroken:
     """The counters of a sweep do not add up: a fault of this program."""
 
     sweep_id: int | None
-    keys_scanned: int
-    accounted: int
+    equation: str
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFilling:
+    """The database has been away for so long that the spool fills."""
+
+    percent: int
+    envelopes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolDropped:
+    """The spool was full: envelopes were thinned or dropped, each counted as a gap."""
+
+    how: str
+    envelopes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolDamaged:
+    """The spool's file could not be used and was set aside; a new one was begun."""
+
+    aside: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLost:
+    """A sweep in the spool cannot be read any more."""
+
+    spool_id: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +195,10 @@ Observation = (
     | MonitoringStarted
     | SweepEnded
     | ConservationBroken
+    | SpoolFilling
+    | SpoolDropped
+    | SpoolDamaged
+    | SweepLost
     | RunLogged
     | RunFailed
     | RunRowsDropped

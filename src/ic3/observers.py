@@ -20,9 +20,13 @@ from ic3.observations import (
     RunLogged,
     RunRowsDropped,
     Serving,
+    SpoolDamaged,
+    SpoolDropped,
+    SpoolFilling,
     Starting,
     Stopping,
     SweepEnded,
+    SweepLost,
     TicksSkipped,
     Warned,
     WorkerFailed,
@@ -66,11 +70,21 @@ class LogObserver:
                 log.info("serving", address=address, gateway=gateway, kind=kind)
             case Warned(text):
                 log.warning(text)
-            case ConservationBroken(sweep_id, keys_scanned, accounted):
+            case ConservationBroken(sweep_id, equation, left, right):
                 log.error(
-                    "conservation broken", sweep_id=sweep_id, keys_scanned=keys_scanned,
-                    accounted=accounted,
+                    "conservation broken", sweep_id=sweep_id, equation=equation, left=left,
+                    right=right,
                 )  # fmt: skip
+            case SpoolFilling(percent, envelopes):
+                log.warning(
+                    "the spool fills: the database is away", percent=percent, envelopes=envelopes
+                )
+            case SpoolDropped(how, envelopes):
+                log.error("the spool is full", how=how, envelopes=envelopes)
+            case SpoolDamaged(aside, why):
+                log.error("the spool was damaged and set aside", aside=aside, why=why)
+            case SweepLost(spool_id, why):
+                log.error("a sweep in the spool is lost", spool_id=spool_id, why=why)
             case RunRowsDropped(number):
                 log.warning("run rows dropped while the database was away", number=number)
             case TicksSkipped(worker, number):

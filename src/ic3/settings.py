@@ -181,6 +181,16 @@ class Settings:
         "IC3_RAW_DAYS", 30, "Days raw telemetry and monitoring rows are kept.",
         parse=between(1, 3650, int),
     )  # fmt: skip
+    spool_max_mib: int = option(
+        "IC3_SPOOL_MAX_MIB", 2048,
+        "Accepted envelopes that wait for the database, in MiB; beyond it they are thinned, then"
+        " dropped, each counted.",
+        parse=between(1, 1_000_000, int),
+    )  # fmt: skip
+    spool_max_hours: float = option(
+        "IC3_SPOOL_MAX_HOURS", 168.0, "Longest an accepted envelope waits for the database.",
+        parse=between(0.01, 8760, float),
+    )  # fmt: skip
     adopt_zone: str = option(
         "IC3_ADOPT_ZONE", "Asia/Kolkata",
         "Zone of the zoneless run times in a database of the original backend.", parse=zone_name,

@@ -1,9 +1,10 @@
 """One pass over the gateway for `ic3 poll`."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from ic3.app import gateway_client, plant, refuse_mixing
+from ic3.app import gateway_client, open_spool, plant, refuse_mixing
 from ic3.cli.connect import opened
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings
@@ -16,6 +17,7 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.settings import Settings
+from ic3.store.gaps import GapStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
@@ -24,6 +26,7 @@ from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import SWEEP_SHARE, Poll
+from ic3.workers.save import Save, UnsavedSweeps
 
 
 async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
@@ -69,19 +72,34 @@ async def _write(
     settings: Settings, sweeper: Sweeper, pool: Database, clock: Clock
 ) -> dict[str, Any]:
     latest, runs, ended = LatestReadings(), RecentRuns(), EndedSweeps(_quiet)
-    registers = RegisterStore(pool)
+    registers, unsaved = RegisterStore(pool), UnsavedSweeps()
+    spool = open_spool(settings, clock, _quiet)
+    unsaved.restore((await spool.open()).waiting)
+    left = len(unsaved)
+    store = TelemetryStore(pool, spool=spool.uuid)
+    save = Save(
+        unsaved=unsaved, spool=spool, store=store, gaps=GapStore(pool, spool=spool.uuid),
+        ended=ended, clock=clock, observe=_quiet,
+    )  # fmt: skip
+    monitoring = Monitoring(
+        ended=ended, store=MonitoringStore(pool), registers=registers, latest=latest, runs=runs,
+        interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
+    )  # fmt: skip
     hub = LocalHub(clock=clock, observe=_quiet, max_clients=0, max_per_user=0)
     feed = Feed(interval_s=settings.poll_interval_s)
     await Poll(
-        sweeper=sweeper, store=TelemetryStore(pool), registers=registers, hub=hub, feed=feed,
-        latest=latest, ended=ended, interval_s=settings.poll_interval_s, clock=clock,
+        sweeper=sweeper, spool=spool, store=store, registers=registers, hub=hub, feed=feed,
+        latest=latest, unsaved=unsaved, interval_s=settings.poll_interval_s, clock=clock,
         observe=_quiet,
     ).step()  # fmt: skip
-    sweep = (await ended.first()).sweep
-    await Monitoring(
-        ended=ended, store=MonitoringStore(pool), registers=registers, latest=latest, runs=runs,
-        interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
-    ).step()  # fmt: skip
+    sweep = sweeper.begin()
+    for _ in range(left + 1):
+        # One after the other would wait for each other: rows are committed after the telemetry.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(save.step())
+            sweep = (await ended.first()).sweep
+            group.create_task(monitoring.step())
+    await spool.close()
     run = runs.progress().latest
     return _outcome(
         sweep,

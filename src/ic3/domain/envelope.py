@@ -64,6 +64,7 @@ class Reject(StrEnum):
     NUL_CHARACTER = "nul_character"
     NESTED_VALUE = "nested_value"
     BAD_TAG_NAME = "bad_tag_name"
+    KEY_CONFLICT = "key_conflict"
     UNCLASSIFIED = "unclassified"
 
 
@@ -93,6 +94,7 @@ REJECT_WORDS: Final[Mapping[Reject, str]] = {
     Reject.BAD_TAG_NAME: (
         f"a tag name empty, over {MAX_TAG_CHARACTERS} characters or with a control character"
     ),
+    Reject.KEY_CONFLICT: "record_id and occurred_at are those of an envelope with another content",
     Reject.UNCLASSIFIED: "a fault this program has no name for; please report it",
 }
 
@@ -127,6 +129,7 @@ class Envelope(msgspec.Struct, eq=False, gc=False):
         content_hash: BLAKE2b-128 of the raw text.
         frame: JSON text for live clients, as the source wrote it unless a tag was rejected or
             a field we do not know is no strict JSON.
+        text: As read; where it is read back from the database, as far as it is kept there.
     """
 
     asset_id: str
@@ -143,6 +146,7 @@ class Envelope(msgspec.Struct, eq=False, gc=False):
     received_us: int
     content_hash: bytes
     frame: str
+    text: str
 
 
 _Field = Annotated[str, msgspec.Meta(max_length=MAX_FIELD_CHARACTERS)]
@@ -225,7 +229,7 @@ def parse(serial: str, text: str, *, received_us: int, content_hash: bytes) -> E
     return Envelope(
         serial, wire.record_id, wire.system_id, wire.domain, wire.protocol, occurred_us,
         nanoseconds, values, rejected, wire.quality, wire.alarm, received_us, content_hash,
-        text if strict and not rejected else _clean_frame(wire, values),
+        text if strict and not rejected else _clean_frame(wire, values), text,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.mapping import Reading, Register, map_envelopes
-from ic3.domain.sweeps import batches
+from ic3.domain.sweeps import Equation, batches
 
 TagsOfAsset = Mapping[str, Reading]
 Moved = dict[int, dict[str, Reading]]
@@ -101,7 +101,11 @@ class Movement:
     Attributes:
         moved: Register id to the newest readings of each asset that moved; whole after the last
             batch.
-        tags_skipped: Tags without a parameter; likewise.
+        tags_skipped: Tags without a parameter; likewise. `unmapped` names them, serial number and
+            tag with a line feed between, at most a thousand.
+        tags_refused: Tags that the parser rejected.
+        tags: Of all matched envelopes of plausible time.
+        readings: How many rows the mapping makes; `inserted` of them were new.
     """
 
     def __init__(
@@ -112,13 +116,32 @@ class Movement:
         self._now_us = now_us
         self.moved: Moved = {}
         self.tags_skipped = 0
+        self.tags_refused = 0
+        self.tags = 0
+        self.unmapped: list[str] = []
+        self.readings = 0
+        self.inserted = 0
+
+    def equation(self) -> Equation:
+        """What must hold once the rows are in: every tag is in one place."""
+        return Equation(
+            "E6",
+            "tags = rows_inserted + rows_duplicate + tags_skipped + tags_rejected",
+            self.tags,
+            self.readings + self.tags_skipped + self.tags_refused,
+        )
 
     def batches(self) -> Iterator[list[Reading]]:
         """The readings, from the first again at each call."""
-        self.moved, self.tags_skipped = {}, 0
+        self.moved, self.tags_skipped, self.tags_refused, self.tags = {}, 0, 0, 0
+        self.unmapped, self.readings = [], 0
         register = self._latest.register
         for batch in batches(self._envelopes):
             mapped = map_envelopes(register, batch, now_us=self._now_us)
             self.tags_skipped += mapped.tags_skipped
+            self.tags_refused += mapped.tags_refused
+            self.tags += mapped.tags
+            self.unmapped += mapped.unmapped
+            self.readings += len(mapped.readings)
             self._latest.advanced(mapped.readings, self.moved)
             yield mapped.readings

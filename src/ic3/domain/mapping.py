@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ic3.domain.envelope import Envelope, Plausibility, plausibility
+from ic3.domain.sweeps import KEPT_KEYS
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -55,7 +56,10 @@ class Mapped:
     """What the mapping made of a sweep's envelopes."""
 
     readings: list[Reading] = field(default_factory=list)
+    tags: int = 0
     tags_skipped: int = 0
+    tags_refused: int = 0
+    unmapped: list[str] = field(default_factory=list)
     implausible_times: int = 0
 
 
@@ -83,10 +87,14 @@ def map_envelopes(register: Register, envelopes: Iterable[Envelope], *, now_us: 
             mapped.implausible_times += 1
             continue
         register_id, parameters = asset.register_id, asset.parameters
+        mapped.tags += len(envelope.values) + len(envelope.rejected)
+        mapped.tags_refused += len(envelope.rejected)
         for tag, value in envelope.values.items():
             parameter = parameters.get(tag)
             if parameter is None:
                 skipped += 1
+                if len(mapped.unmapped) < KEPT_KEYS:
+                    mapped.unmapped.append(f"{envelope.asset_id}\n{tag}")
             elif isinstance(value, str):
                 add(Reading(register_id, tag, parameter.param_id, None, value, recorded_us))
             else:

@@ -9,7 +9,7 @@ from ic3.clock import Clock
 from ic3.domain.envelope import serial_of_key
 from ic3.domain.sweeps import Origin, Sweep
 from ic3.errors import GatewayError
-from ic3.gateway.sweep import content_hash_of, take
+from ic3.gateway.sweep import content_hash_of, keep, take
 
 MOST_FRAME_BYTES = 256 << 20
 
@@ -69,12 +69,15 @@ class HistoryReader:
         now, received_us = self._clock.now(), self._clock.now_us()
         sweep = Sweep(
             begun_at=now, started=self._clock.monotonic(), simulated=self._simulated,
-            ended_at=now, keys_scanned=keys, origin=Origin.BACKFILL,
+            ended_at=now, keys_listed=keys, keys_scanned=keys, origin=Origin.BACKFILL,
         )  # fmt: skip
         lines = body.split("\n")
         for key, text in zip(lines[0:-1:2], lines[1::2], strict=True):
-            take(
+            sweep.read_ok += 1
+            envelope = take(
                 sweep, serial_of_key(key), key, text, received_us=received_us,
                 content_hash=content_hash_of(text),
             )  # fmt: skip
+            if envelope is not None:
+                keep(sweep, key, text, envelope)
         return sweep

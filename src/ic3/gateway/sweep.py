@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ic3.clock import Clock
 from ic3.domain.envelope import (
@@ -36,6 +37,14 @@ class _Plan:
     rejected: list[Rejected]
 
 
+class _Known(NamedTuple):
+    """What a key held when it was last accepted."""
+
+    content_hash: bytes
+    record_id: str
+    occurred_us: int
+
+
 class Sweeper:
     """Sweeps the gateway and knows what every key held when it was last accepted.
 
@@ -49,7 +58,7 @@ class Sweeper:
         self._client = client
         self._simulated = simulated
         self._clock = clock
-        self._accepted: dict[str, bytes] = {}
+        self._accepted: dict[str, _Known] = {}
         self._plan = _Plan([], [], {}, 0, [])
 
     def begin(self) -> Sweep:
@@ -82,6 +91,7 @@ class Sweeper:
         if listed.keys != self._plan.listed:
             self._plan = _plan(listed.keys)
         plan = self._plan
+        sweep.keys_listed = len(listed.keys) + listed.rejected
         sweep.list_duplicates = plan.duplicates
         for item in plan.rejected:
             sweep.list_rejected[item.reason] += 1
@@ -90,7 +100,10 @@ class Sweeper:
         sweep.list_rejected = +sweep.list_rejected
         sweep.keys_scanned = len(plan.keys)
         sweep.matched = register.count_matched(plan.serials.values())
-        sweep.unmatched = sweep.keys_scanned - sweep.matched
+        for serial in plan.serials.values():
+            if serial not in register.assets:
+                sweep.unmatched += 1
+                sweep.name_key("unmatched", serial)
         begun = self._clock.monotonic()
         failures = await self._client.read_all(
             plan.keys,
@@ -101,7 +114,7 @@ class Sweeper:
         for key, error in failures.items():
             self._fail(sweep, key, error)
         sweep.ended_at = self._clock.now()
-        if sweep.keys_scanned and sweep.deferred + sweep.failed.total() == sweep.keys_scanned:
+        if sweep.keys_scanned and not sweep.read_ok:
             (reason, _), *_ = sweep.failed.most_common(1) or [("deadline", 0)]
             sweep.error = f"gateway: none of {sweep.keys_scanned} keys could be read ({reason})"
 
@@ -109,31 +122,50 @@ class Sweeper:
         """Remember what is durable now; the same text is skipped from here on."""
         accepted = self._accepted
         for envelope in envelopes:
-            accepted[envelope.asset_id] = envelope.content_hash
+            accepted[envelope.asset_id] = _Known(
+                envelope.content_hash, envelope.record_id, envelope.occurred_us
+            )
         if len(accepted) > 2 * len(self._plan.keys) + 1000:
             present = set(self._plan.serials.values())
             self._accepted = {name: kept for name, kept in accepted.items() if name in present}
 
-    def remember(self, serial: str, content_hash: bytes) -> None:
-        """Take from the database what an earlier process accepted."""
-        self._accepted[serial] = content_hash
+    def remember(self, serial: str, content_hash: bytes, record_id: str, occurred_us: int) -> None:
+        """Take from database or spool what an earlier process accepted."""
+        self._accepted[serial] = _Known(content_hash, record_id, occurred_us)
 
     def _receive(self, sweep: Sweep, serial: str, key: str, text: str) -> None:
+        sweep.read_ok += 1
         content_hash = content_hash_of(text)
-        if self._accepted.get(serial) == content_hash:
+        known = self._accepted.get(serial)
+        if known is not None and known.content_hash == content_hash:
             sweep.unchanged += 1
             return
-        take(sweep, serial, key, text, received_us=self._clock.now_us(), content_hash=content_hash)
+        envelope = take(
+            sweep, serial, key, text, received_us=self._clock.now_us(), content_hash=content_hash
+        )
+        if envelope is None:
+            return
+        if known is not None and known[1:] == (envelope.record_id, envelope.occurred_us):
+            quarantine(sweep, "envelope", Reject.KEY_CONFLICT, key, text)
+        else:
+            keep(sweep, key, text, envelope)
 
     @staticmethod
     def _fail(sweep: Sweep, key: str, error: GatewayError) -> None:
+        serial = key.removeprefix(KEY_PREFIX)
         if isinstance(error, Deferred):
-            sweep.deferred += 1
+            sweep.deferred[error.reason] += 1
+            sweep.name_key(f"deferred:{error.reason}", serial)
         elif isinstance(error, ContentError):
+            sweep.read_ok += 1
             sweep.quarantined[error.reason] += 1
-            sweep.reject(Rejected("outer", error.reason, key, error.raw, error.raw_length))
+            sweep.name_key(f"quarantined:{error.reason}", serial)
+            sweep.reject(
+                Rejected("outer", error.reason, key, error.raw, error.raw_length, error.why)
+            )
         else:
             sweep.failed[error.reason] += 1
+            sweep.name_key(f"failed:{error.reason}", serial)
 
     def _phase(self, sweep: Sweep, name: str, begun: float) -> None:
         sweep.phase_ms[name] = round((self._clock.monotonic() - begun) * 1000, 3)
@@ -141,26 +173,31 @@ class Sweeper:
 
 def take(
     sweep: Sweep, serial: str, key: str, text: str, *, received_us: int, content_hash: bytes
-) -> None:
-    """Parse the text of one key into the sweep: as an envelope, or as what it rejects.
+) -> Envelope | None:
+    """Parse the text of one key; what is no envelope is put into the sweep as such.
 
     Args:
-        sweep: Is added to.
+        sweep: Where a reject is counted and kept.
         serial: From the key.
         key: As the gateway spells it.
         text: As read.
         received_us: When it was read, microseconds since 1970 UTC.
         content_hash: Of the text.
+
+    Returns:
+        The envelope, which `keep` puts into the sweep, or None.
     """
     try:
-        envelope = parse(serial, text, received_us=received_us, content_hash=content_hash)
+        return parse(serial, text, received_us=received_us, content_hash=content_hash)
     except EnvelopeRejected as error:
         scope = "inner" if error.reason in _REASONS_OF_THE_TEXT else "envelope"
-        raw = text.encode("utf-8", "surrogatepass")
-        sweep.quarantined[error.reason] += 1
-        sweep.reject(Rejected(scope, error.reason, key, raw, len(raw), error.detail))
-        return
-    sweep.envelopes.append(envelope)
+        quarantine(sweep, scope, error.reason, key, text, error.detail)
+        return None
+
+
+def keep(sweep: Sweep, key: str, text: str, envelope: Envelope) -> None:
+    """Put an envelope into the sweep, and its rejected tags beside it."""
+    sweep.take(envelope)
     if envelope.rejected:
         sweep.tags_rejected.update(envelope.rejected.values())
         words = ", ".join(f"{tag}: {why}" for tag, why in sorted(envelope.rejected.items()))
@@ -168,6 +205,16 @@ def take(
         sweep.reject(
             Rejected("tag", next(iter(envelope.rejected.values())), key, raw, len(raw), words)
         )
+
+
+def quarantine(
+    sweep: Sweep, scope: str, reason: str, key: str, text: str, detail: str = ""
+) -> None:
+    """Count an envelope that is not taken, and keep it with its bytes."""
+    raw = text.encode("utf-8", "surrogatepass")
+    sweep.quarantined[reason] += 1
+    sweep.name_key(f"quarantined:{reason}", key.removeprefix(KEY_PREFIX))
+    sweep.reject(Rejected(scope, reason, key, raw, len(raw), detail))
 
 
 def content_hash_of(text: str) -> bytes:

@@ -13,10 +13,10 @@ KEPT_ROWS: Final = 100_000
 
 # A poisoned key that is polled all day is one line with a count.
 KEEP: Final = """
-INSERT INTO dead_letter AS kept (scope, reason, detail, key, raw, raw_length, raw_sha256, sweep_id,
-    first_seen_at, last_seen_at, times_seen)
-VALUES (%(scope)s, %(reason)s, %(detail)s, %(key)s, %(raw)s, %(raw_length)s, %(sha256)s,
-    %(sweep_id)s, %(seen_at)s, %(seen_at)s, 1)
+INSERT INTO dead_letter AS kept (scope, reason, sqlstate, detail, key, raw, raw_length, raw_sha256,
+    sweep_id, first_seen_at, last_seen_at, times_seen)
+VALUES (%(scope)s, %(reason)s, %(sqlstate)s, %(detail)s, %(key)s, %(raw)s, %(raw_length)s,
+    %(sha256)s, %(sweep_id)s, %(seen_at)s, %(seen_at)s, 1)
 ON CONFLICT (raw_sha256, reason, key) DO UPDATE SET
     last_seen_at = excluded.last_seen_at, times_seen = kept.times_seen + 1,
     sweep_id = excluded.sweep_id
@@ -50,6 +50,7 @@ def _row(item: Rejected, sweep: Sweep) -> dict[str, object]:
     return {
         "scope": item.scope,
         "reason": item.reason,
+        "sqlstate": item.sqlstate,
         "detail": _printable(item.detail),
         "key": item.key.encode("utf-8", "surrogatepass")[:KEPT_KEY_BYTES],
         "raw": raw,

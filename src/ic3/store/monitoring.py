@@ -7,16 +7,17 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
+from psycopg.types.json import Jsonb
 
 from ic3.domain.envelope import Envelope
 from ic3.domain.latest import Moved, Movement, TagsOfAsset
 from ic3.domain.mapping import Reading
 from ic3.domain.runs import Run
-from ic3.domain.sweeps import Sweep
+from ic3.domain.sweeps import KEPT_KEYS, Sweep
 from ic3.errors import Contended, StoreError
 from ic3.store import copy_rows as rows
 from ic3.store.pool import Connection, Database
-from ic3.store.telemetry import insert_sweep, read_envelopes
+from ic3.store.telemetry import read_envelopes
 
 COPY_READINGS: Final = """
 COPY ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
@@ -63,11 +64,23 @@ SELECT id, run_at, coalesce(keys_scanned, 0), coalesce(matched, 0), coalesce(unm
     coalesce(rows_inserted, 0), coalesce(tags_skipped, 0), coalesce(duration_ms, 0), error_msg
 FROM ic3_ingest_run_log WHERE run_at IS NOT NULL ORDER BY run_at DESC, id DESC LIMIT %(limit)s
 """
-# Sweeps that a crash left without a run; looked for once, at start.
+# E6 of the sweep, beside its run.
+SETTLE_SWEEP: Final = """
+UPDATE ic3_sweep SET tags = %(tags)s, rows_inserted = %(rows_inserted)s,
+    rows_duplicate = %(rows_duplicate)s, tags_skipped = %(tags_skipped)s,
+    tags_refused = %(tags_refused)s
+WHERE id = %(sweep_id)s
+"""
+NAME_UNMAPPED: Final = """
+INSERT INTO ic3_sweep_keys AS kept (sweep_id, at, keys)
+VALUES (%(sweep_id)s, %(at)s, %(keys)s)
+ON CONFLICT (sweep_id) DO UPDATE SET keys = kept.keys || excluded.keys
+"""
+# Sweeps that a crash left without a run; looked for at start, and where the queue overflowed.
 UNLOGGED_SWEEPS: Final = """
-SELECT id, begun_at, ended_at, keys_scanned, matched, unmatched, simulated, error
+SELECT id, begun_at, ended_at, keys_scanned, matched, unmatched, accepted, simulated, error
 FROM ic3_sweep s
-WHERE id > coalesce((SELECT max(id) - 100 FROM ic3_sweep WHERE origin = 'live'), 0)
+WHERE id > coalesce((SELECT max(id) - 20000 FROM ic3_sweep), 0)
     AND origin = 'live' AND NOT EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = s.id)
 ORDER BY id
 """
@@ -152,9 +165,8 @@ class MonitoringStore:
             await connection.execute(MOVE_LATEST, _encode_latest(merged))
 
     async def save_failed(self, sweep: Sweep, *, duration_ms: int) -> Run | None:
-        """Write the run row of a sweep that failed, and the sweep's own row."""
+        """Write the run row of a sweep that failed."""
         async with self._database.connection() as connection:
-            await insert_sweep(connection, sweep)
             return await self._insert_run(
                 connection, sweep, inserted=0, tags_skipped=0, duration_ms=duration_ms
             )
@@ -198,20 +210,21 @@ class MonitoringStore:
     ) -> Run | None:
         """One transaction: copied straight into the partitions, or through a staging table."""
         async with self._database.connection() as connection:
-            inserted = await _copy(connection, movement, staged=staged)
+            movement.inserted = await _copy(connection, movement, staged=staged)
             if movement.moved:
                 rows.register_arrays(connection)
                 await connection.execute(MOVE_LATEST, _encode_latest(movement.moved))
             if not await stored:
                 raise NotStored("database: the sweep's telemetry was not stored")
+            await _settle(connection, sweep, movement)
             return await self._insert_run(
-                connection, sweep, inserted=inserted, tags_skipped=movement.tags_skipped,
+                connection, sweep, inserted=movement.inserted, tags_skipped=movement.tags_skipped,
                 duration_ms=measure_ms(),
             )  # fmt: skip
 
     async def _fill(self, movement: Movement, stored: Awaitable[bool], *, staged: bool) -> int:
         async with self._database.connection() as connection:
-            inserted = await _copy(connection, movement, staged=staged)
+            movement.inserted = inserted = await _copy(connection, movement, staged=staged)
             if not await stored:
                 raise NotStored("database: the batch's telemetry was not stored")
             return inserted
@@ -233,6 +246,25 @@ class MonitoringStore:
         cursor = await connection.execute(INSERT_RUN, {**row, "sweep_id": sweep.sweep_id})
         found = await cursor.fetchone()
         return _run(found[0], *row.values()) if found else None
+
+
+async def _settle(connection: Connection, sweep: Sweep, movement: Movement) -> None:
+    """Complete the sweep's own row, and name what was not mapped."""
+    await connection.execute(
+        SETTLE_SWEEP,
+        {
+            "sweep_id": sweep.sweep_id,
+            "tags": movement.tags,
+            "rows_inserted": movement.inserted,
+            "rows_duplicate": movement.readings - movement.inserted,
+            "tags_skipped": movement.tags_skipped,
+            "tags_refused": movement.tags_refused,
+        },
+    )
+    if movement.unmapped:
+        keys = {"unmapped": movement.unmapped[:KEPT_KEYS]}
+        row = {"sweep_id": sweep.sweep_id, "at": sweep.begun_at, "keys": Jsonb(keys)}
+        await connection.execute(NAME_UNMAPPED, row)
 
 
 async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> int:
@@ -276,8 +308,9 @@ def _run(number: int, run_at: Any, *rest: Any) -> Run:
 
 
 def _sweep(number: int, begun_at: Any, ended_at: Any, *rest: Any) -> Sweep:
-    keys_scanned, matched, unmatched, simulated, error = rest
+    keys_scanned, matched, unmatched, accepted, simulated, error = rest
     return Sweep(
         begun_at=begun_at, started=0.0, simulated=simulated, sweep_id=number, ended_at=ended_at,
-        keys_scanned=keys_scanned, matched=matched, unmatched=unmatched, error=error,
+        keys_scanned=keys_scanned, matched=matched, unmatched=unmatched, accepted=accepted,
+        error=error,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import psycopg_pool
 from psycopg.rows import TupleRow
 
 from ic3.clock import Clock
-from ic3.errors import Contended, DatabaseAway, SchemaError, StoreError
+from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError
 from ic3.observations import DatabaseBack, DatabaseLost, Observe
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -127,10 +127,12 @@ def translate(error: psycopg.Error) -> StoreError:
     state = error.sqlstate
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return DatabaseAway(f"database: the connection was lost ({first_line(error)})")
-    if state is not None and (state.startswith(("08", "57P0")) or state in {"53300", "25006"}):
+    if state is not None and (state.startswith(("08", "53", "57P0")) or state == "25006"):
         return DatabaseAway(f"database: {first_line(error)}")
-    if state in {"23505", "40001", "40P01"}:
+    if state in {"23505", "40001", "40P01", "55P03"}:
         return Contended(f"database: {first_line(error)}")
+    if state is not None and state.startswith(("22", "23", "54")):
+        return Refused(f"database: refused with {state}: {first_line(error)}", state)
     if state == "42P01":
         return SchemaError("database: its schema is not there; run ic3 migrate")
     return StoreError(f"database: refused with {state or 'no state'}: {first_line(error)}")

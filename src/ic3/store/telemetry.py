@@ -1,7 +1,7 @@
 """Envelopes: `telemetry`, `asset_latest`, `assets` and the sweep's own row."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -11,13 +11,14 @@ from psycopg.types.json import Jsonb
 
 from ic3.domain.envelope import (
     FUTURE_LIMIT_US,
+    KEY_PREFIX,
     YEAR_2000_US,
     Envelope,
     Value,
     time_text,
 )
-from ic3.domain.sweeps import Origin, Sweep, batches
-from ic3.errors import Contended
+from ic3.domain.sweeps import Origin, Rejected, Sweep, batches
+from ic3.errors import Contended, Refused, StoreError
 from ic3.store import copy_rows as rows
 from ic3.store.dead_letter import keep_rejected
 from ic3.store.pool import Connection, Database
@@ -81,18 +82,28 @@ ON CONFLICT (asset_id) DO UPDATE SET
 """
 
 INSERT_SWEEP: Final = """
-INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_scanned, matched, unmatched, unchanged,
-    accepted, stored, duplicate, deferred, list_duplicates, list_rejected, failed, quarantined,
-    tags_rejected, phase_ms, simulated, error, origin)
-VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_scanned)s, %(matched)s, %(unmatched)s,
-    %(unchanged)s, %(accepted)s, %(stored)s, %(duplicate)s, %(deferred)s, %(list_duplicates)s,
-    %(list_rejected)s, %(failed)s, %(quarantined)s, %(tags_rejected)s, %(phase_ms)s,
-    %(simulated)s, %(error)s, %(origin)s)
-ON CONFLICT (id) DO NOTHING
+INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_listed, keys_scanned, matched, unmatched,
+    read_ok, unchanged, accepted, stored, duplicate, dead, gap, deferred, deferred_by,
+    list_duplicates, list_rejected, failed, quarantined, tags_rejected, phase_ms, simulated, error,
+    origin, spool, spool_id)
+VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_listed)s, %(keys_scanned)s, %(matched)s,
+    %(unmatched)s, %(read_ok)s, %(unchanged)s, %(accepted)s, %(stored)s, %(duplicate)s, %(dead)s,
+    %(gap)s, %(deferred)s, %(deferred_by)s, %(list_duplicates)s, %(list_rejected)s, %(failed)s,
+    %(quarantined)s, %(tags_rejected)s, %(phase_ms)s, %(simulated)s, %(error)s, %(origin)s,
+    %(spool)s, %(spool_id)s)
+"""
+INSERT_KEYS: Final = """
+INSERT INTO ic3_sweep_keys (sweep_id, at, keys) VALUES (%(sweep_id)s, %(at)s, %(keys)s)
+"""
+# Whether a transaction whose end was not heard of did end well.
+STORED_BEFORE: Final = """
+SELECT id, stored, duplicate, dead, gap FROM ic3_sweep
+WHERE spool = %(spool)s AND spool_id = %(spool_id)s
 """
 
 LATEST_ASSETS: Final = """
-SELECT asset_id, occurred_at, received_at, quality, alarm, content_hash FROM asset_latest
+SELECT asset_id, occurred_at, received_at, quality, alarm, content_hash, record_id
+FROM asset_latest
 """
 
 LAST_SWEEP_ID: Final = "SELECT max(id) FROM ic3_sweep WHERE origin = 'live'"
@@ -123,32 +134,118 @@ class KnownAsset:
     quality: str | None
     alarm: str | None
     content_hash: bytes
+    record_id: str
+
+
+class NotAccepted(StoreError):  # noqa: N818  a state
+    """The spool did not take the sweep, so it is not stored either."""
+
+
+class RefusesEverything(StoreError):  # noqa: N818  a state
+    """PostgreSQL refuses most of a sweep: our fault or the schema's, not the plant's."""
+
+
+class _TriedOut(Exception):  # noqa: N818  takes back a trial
+    """Ends a transaction that was only a trial."""
 
 
 class TelemetryStore:
-    """Saves sweeps and reads envelopes back."""
+    """Saves sweeps and reads envelopes back.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where to.
+        spool: Identity of the spool that sweeps come through; empty for history.
+    """
+
+    def __init__(self, database: Database, *, spool: str = "") -> None:
         self._database = database
+        self._spool = spool
 
-    async def save(self, sweep: Sweep, *, now_us: int) -> None:
+    async def save(
+        self, sweep: Sweep, *, now_us: int, accepted: Awaitable[bool] | None = None,
+        uncertain: bool = False,
+    ) -> None:  # fmt: skip
         """Store a sweep whole, in one transaction; on return it is durable.
 
-        Fills the sweep's `sweep_id`, `stored` and `duplicate`.
+        Rows are encoded and copied at once; the transaction is committed after the spool's.
+        Fills the sweep's `sweep_id`, `stored`, `duplicate` and `dead`. Rows that PostgreSQL refuses
+        are found by halving, put aside with their SQL state, and the others are stored.
 
         Args:
             sweep: A sweep whose reading has ended.
             now_us: The wall clock, microseconds since 1970 UTC; a time beyond now + 5 min never
                 becomes latest.
+            accepted: Ends once the spool has it (True) or could not take it (False).
+            uncertain: Whether an earlier try may have stored it after all.
 
         Raises:
             DatabaseAway: Nothing was stored, or the outcome is unknown; saving again is safe.
+            NotAccepted: The spool did not take it; nothing was stored.
+            RefusesEverything: More than half of twenty or more were refused; nothing was stored.
             StoreError: PostgreSQL refused; nothing was stored.
         """
+        if uncertain and await self._stored_before(sweep):
+            return
         try:
-            await self._save(sweep, now_us=now_us, staged=False)
+            await self._save_or_stage(sweep, now_us, accepted)
+        except Refused:
+            await self._put_aside(sweep)
+            await self._save_or_stage(sweep, now_us, accepted)
+
+    async def _save_or_stage(
+        self, sweep: Sweep, now_us: int, accepted: Awaitable[bool] | None
+    ) -> None:
+        try:
+            await self._save(sweep, now_us, accepted, staged=False)
         except Contended:
-            await self._save(sweep, now_us=now_us, staged=True)
+            await self._save(sweep, now_us, accepted, staged=True)
+
+    async def _stored_before(self, sweep: Sweep) -> bool:
+        async with self._database.connection() as connection:
+            key = {"spool": self._spool, "spool_id": sweep.spool_id}
+            found = await (await connection.execute(STORED_BEFORE, key)).fetchone()
+        if found is None:
+            return False
+        sweep.sweep_id, sweep.stored, sweep.duplicate, sweep.dead, sweep.gap = found
+        return True
+
+    async def _put_aside(self, sweep: Sweep) -> None:
+        """Take what PostgreSQL refuses out of the sweep, into its rejects."""
+        bad = await self._refused_among(sweep.envelopes)
+        if len(sweep.envelopes) >= 20 and len(bad) > len(sweep.envelopes) / 2:
+            raise RefusesEverything(
+                f"database: it refuses {len(bad)} of {len(sweep.envelopes)} envelopes; nothing of"
+                " the sweep is stored before this is mended"
+            )
+        gone = {id(envelope) for envelope, _ in bad}
+        sweep.envelopes = [each for each in sweep.envelopes if id(each) not in gone]
+        sweep.dead += len(bad)
+        for envelope, error in bad:
+            raw = envelope.text.encode()
+            key = KEY_PREFIX + envelope.asset_id
+            sweep.name_key("dead:refused_by_database", envelope.asset_id)
+            sweep.rejected.append(
+                Rejected("database", "refused_by_database", key, raw, len(raw), str(error),
+                         error.sqlstate)
+            )  # fmt: skip
+
+    async def _refused_among(self, envelopes: Sequence[Envelope]) -> list[tuple[Envelope, Refused]]:
+        """By halving: which of these PostgreSQL will not have."""
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(STAGE_TELEMETRY)
+                trial = [[encode_envelope(each, 0, Origin.LIVE) for each in envelopes]]
+                await rows.copy(connection, COPY_STAGED, trial)
+                await connection.execute(INSERT_STAGED)
+                raise _TriedOut
+        except _TriedOut:
+            return []
+        except Refused as error:
+            if len(envelopes) == 1:
+                return [(envelopes[0], error)]
+        half = len(envelopes) // 2
+        first = await self._refused_among(envelopes[:half])
+        return first + await self._refused_among(envelopes[half:])
 
     async def known_assets(self) -> list[KnownAsset]:
         """Every asset of the latest table."""
@@ -173,22 +270,51 @@ class TelemetryStore:
             row = await (await connection.execute(READS_ANOTHER_PLANT)).fetchone()
             return bool(row and row[0])
 
-    async def _save(self, sweep: Sweep, *, now_us: int, staged: bool) -> None:
+    async def _save(
+        self, sweep: Sweep, now_us: int, accepted: Awaitable[bool] | None, *, staged: bool
+    ) -> None:
         """One transaction: copied straight into the partitions, or through a staging table."""
         async with self._database.connection() as connection:
             sweep.sweep_id = sweep.sweep_id or await _next_id(connection)
-            sweep.stored = sweep.accepted
+            sweep.stored = len(sweep.envelopes)
             if staged:
                 await connection.execute(STAGE_TELEMETRY)
                 await rows.copy(connection, COPY_STAGED, _encoded(sweep))
                 sweep.stored = (await connection.execute(INSERT_STAGED)).rowcount
             elif sweep.envelopes:
                 await rows.copy(connection, COPY_TELEMETRY, _encoded(sweep))
-            sweep.duplicate = sweep.accepted - sweep.stored
+            sweep.duplicate = len(sweep.envelopes) - sweep.stored
             if sweep.stored:
                 await self._follow(connection, sweep, now_us=now_us)
             await keep_rejected(connection, sweep)
-            await insert_sweep(connection, sweep)
+            if accepted is not None and not await accepted:
+                raise NotAccepted("database: the spool did not take the sweep")
+            await self._insert_sweep(connection, sweep)
+
+    async def _insert_sweep(self, connection: Connection, sweep: Sweep) -> None:
+        """Write the sweep's own row, and which of its keys met with what."""
+        plain = (
+            "keys_listed", "keys_scanned", "matched", "unmatched", "read_ok", "unchanged",
+            "accepted", "stored", "duplicate", "dead", "gap", "list_duplicates", "simulated",
+            "error", "origin", "spool_id",
+        )  # fmt: skip
+        counted = ("list_rejected", "failed", "quarantined", "tags_rejected", "phase_ms")
+        await connection.execute(
+            INSERT_SWEEP,
+            {
+                "id": sweep.sweep_id,
+                "begun_at": sweep.begun_at,
+                "ended_at": sweep.ended_at or sweep.begun_at,
+                "deferred": sweep.deferred.total(),
+                "deferred_by": Jsonb(sweep.deferred),
+                "spool": self._spool if sweep.spool_id is not None else None,
+                **{name: getattr(sweep, name) for name in plain},
+                **{name: Jsonb(getattr(sweep, name)) for name in counted},
+            },
+        )
+        if sweep.keys:
+            keys = {"sweep_id": sweep.sweep_id, "at": sweep.begun_at, "keys": Jsonb(sweep.keys)}
+            await connection.execute(INSERT_KEYS, keys)
 
     @staticmethod
     async def _follow(connection: Connection, sweep: Sweep, *, now_us: int) -> None:
@@ -201,32 +327,6 @@ class TelemetryStore:
             "last": moment(min(max(times), now_us + FUTURE_LIMIT_US)),
         }
         await connection.execute(MOVE_LATEST, {"sweep_id": sweep.sweep_id, **plausible})
-
-
-async def insert_sweep(connection: Connection, sweep: Sweep) -> None:
-    """Write the sweep's own row; a failed sweep, which has no telemetry, gets its id here."""
-    if sweep.sweep_id is None:
-        sweep.sweep_id = await _next_id(connection)
-    await connection.execute(
-        INSERT_SWEEP,
-        {
-            "id": sweep.sweep_id,
-            "begun_at": sweep.begun_at,
-            "ended_at": sweep.ended_at or sweep.begun_at,
-            "list_rejected": Jsonb(sweep.list_rejected),
-            "failed": Jsonb(sweep.failed),
-            "quarantined": Jsonb(sweep.quarantined),
-            "tags_rejected": Jsonb(sweep.tags_rejected),
-            "phase_ms": Jsonb(sweep.phase_ms),
-            **{
-                name: getattr(sweep, name)
-                for name in (
-                    "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "stored",
-                    "duplicate", "deferred", "list_duplicates", "simulated", "error", "origin",
-                )
-            },
-        },
-    )  # fmt: skip
 
 
 async def _next_id(connection: Connection) -> int:
@@ -312,5 +412,5 @@ def _envelope(
     return Envelope(
         serial, record_id, system_id, domain, protocol, occurred_us, nanoseconds, values, {},
         quality, alarm, microseconds(received_at), content_hash,
-        frame_of(fields.items(), occurred_us, nanoseconds),
+        frame_of(fields.items(), occurred_us, nanoseconds), "",
     )  # fmt: skip

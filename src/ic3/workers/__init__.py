@@ -11,6 +11,8 @@ from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observe
+from ic3.spool import Spool
+from ic3.store.gaps import GapStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
@@ -19,6 +21,7 @@ from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.retention import Retention
 from ic3.workers.runner import Worker
+from ic3.workers.save import Save, UnsavedSweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,10 @@ class Parts:
     """What workers are made of."""
 
     sweeper: Sweeper
+    spool: Spool
+    unsaved: UnsavedSweeps
     telemetry: TelemetryStore
+    gaps: GapStore
     monitoring: MonitoringStore
     registers: RegisterStore
     partitions: PartitionStore
@@ -42,9 +48,17 @@ class Parts:
 
 def _poll(parts: Parts) -> Worker:
     return Poll(
-        sweeper=parts.sweeper, store=parts.telemetry, registers=parts.registers,
-        hub=parts.hub, feed=parts.feed, latest=parts.latest, ended=parts.ended,
-        interval_s=parts.interval_s, clock=parts.clock, observe=parts.observe,
+        sweeper=parts.sweeper, spool=parts.spool, store=parts.telemetry,
+        registers=parts.registers, hub=parts.hub, feed=parts.feed, latest=parts.latest,
+        unsaved=parts.unsaved, interval_s=parts.interval_s, clock=parts.clock,
+        observe=parts.observe,
+    )  # fmt: skip
+
+
+def _save(parts: Parts) -> Worker:
+    return Save(
+        unsaved=parts.unsaved, spool=parts.spool, store=parts.telemetry, gaps=parts.gaps,
+        ended=parts.ended, clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 
@@ -59,4 +73,4 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
-WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention)
+WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _save, _poll, _retention)

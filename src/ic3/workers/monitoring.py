@@ -11,8 +11,16 @@ from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.sweeps import Sweep
 from ic3.errors import DatabaseAway, StoreError
-from ic3.observations import MonitoringStarted, Observe, RunFailed, RunLogged, RunRowsDropped
-from ic3.store.monitoring import MonitoringStore
+from ic3.observations import (
+    ConservationBroken,
+    MonitoringStarted,
+    Observe,
+    RunFailed,
+    RunLogged,
+    RunRowsDropped,
+    WorkerFailed,
+)
+from ic3.store.monitoring import MonitoringStore, NotStored
 from ic3.store.register import RegisterStore
 
 WAITING_LIMIT: Final = 1000
@@ -25,7 +33,7 @@ class Ended:
 
     Attributes:
         envelopes: What it brought; None where that is to be read again from `telemetry`.
-        stored: Ends once the sweep is durable (True) or has failed (False).
+        stored: Ends once the sweep is durable (True) or this try has failed (False).
     """
 
     sweep: Sweep
@@ -36,21 +44,24 @@ class Ended:
 class EndedSweeps:
     """Ended sweeps in order, bounded.
 
-    At most 1,000 wait; beyond that the oldest failed one is given up. Only the first two keep
-    their envelopes in memory: those of the others are read again from `telemetry`.
+    At most 1,000 wait; beyond that one is given up, and what is stored without a run is looked for
+    in the database again. Only the first two keep their envelopes in memory: those of the others
+    are read again from `telemetry`.
     """
 
     def __init__(self, observe: Observe) -> None:
         self._waiting: deque[Ended] = deque()
         self._arrived = asyncio.Event()
         self._observe = observe
+        self.overflowed = False
 
     def put(self, sweep: Sweep, stored: asyncio.Future[bool]) -> None:
         """Hand over a sweep; never waits."""
         in_memory = len(self._waiting) < WITH_ENVELOPES_LIMIT
         if len(self._waiting) >= WAITING_LIMIT:
-            # The first may be in work; a stored sweep is found again in the database.
+            # The first may be in work.
             del self._waiting[1]
+            self.overflowed = True
             self._observe(RunRowsDropped(1))
         self._waiting.append(Ended(sweep, sweep.envelopes if in_memory else None, stored))
         self._arrived.set()
@@ -102,42 +113,56 @@ class Monitoring:
         """Make ready once, then process one sweep."""
         if not self._ready:
             await self._restore()
+        if self._ended.overflowed:
+            self._ended.overflowed = False
+            await self._finish_unlogged()
         ended = await self._ended.first()
         try:
             await self._process(ended)
         except DatabaseAway:
             raise
         except StoreError as error:
-            await self._log_failure(ended.sweep, ended.sweep.error or str(error))
+            self._observe(WorkerFailed(self.name, str(error), unforeseen=False))
+            await self._log_failure(ended.sweep, str(error))
         self._ended.done()
 
     async def _restore(self) -> None:
         """Load what the database knows and finish what a crash left undone."""
         self._latest.register = await self._registers.load_if_changed(self._latest.register)
         self._latest.replace(await self._store.all_latest())
+        await self._finish_unlogged()
+        self._runs.replace(await self._store.recent_runs())
+        self._ready = True
+
+    async def _finish_unlogged(self) -> None:
+        """Make the runs of sweeps that are stored and have none."""
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         stored.set_result(True)
         for sweep in await self._store.unlogged_sweeps():
             sweep.started = self._clock.monotonic()
             await self._process(Ended(sweep, None, stored))
-        self._runs.replace(await self._store.recent_runs())
-        self._ready = True
 
     async def _process(self, ended: Ended) -> None:
         sweep, envelopes = ended.sweep, ended.envelopes
-        # A cancelled wait must not cancel the future that the poll worker will set.
+        # A cancelled wait must not cancel the future that the save worker will set.
         stored = asyncio.shield(ended.stored)
-        if envelopes is None and sweep.error is None and await stored:
+        if envelopes is None or sweep.error is not None:
+            if not await stored:
+                return  # it is tried again, and then handed over again
             assert sweep.sweep_id is not None
-            envelopes = await self._store.envelopes_of(sweep.sweep_id)
-        if sweep.error is not None or envelopes is None:
-            await stored
-            await self._log_failure(sweep, sweep.error or "unknown")
+            if envelopes is None and sweep.accepted:
+                envelopes = await self._store.envelopes_of(sweep.sweep_id)
+        if sweep.error is not None and not envelopes:
+            await self._log_failure(sweep, sweep.error)
             return
-        movement = Movement(self._latest, envelopes, now_us=self._clock.now_us())
-        run = await self._store.save(
-            sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored
-        )
+        movement = Movement(self._latest, envelopes or [], now_us=self._clock.now_us())
+        try:
+            run = await self._store.save(
+                sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored
+            )
+        except NotStored:
+            return
+        self._check(sweep, movement)
         self._latest.apply(movement.moved)
         await self._remember(run)
         if run is not None:
@@ -147,6 +172,13 @@ class Monitoring:
                     run.rows_inserted, run.tags_skipped,
                 )
             )  # fmt: skip
+
+    def _check(self, sweep: Sweep, movement: Movement) -> None:
+        equation = movement.equation()
+        if not equation.holds:
+            self._observe(
+                ConservationBroken(sweep.sweep_id, equation.says, equation.left, equation.right)
+            )
 
     async def _log_failure(self, sweep: Sweep, error: str) -> None:
         sweep.error = error

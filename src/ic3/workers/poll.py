@@ -1,39 +1,46 @@
-"""Sweep the gateway once an interval, make it durable, then broadcast."""
+"""Sweep the gateway once an interval, accept what is new, broadcast it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Protocol
 
 from ic3.clock import Clock
+from ic3.domain.gaps import Cause, Gap
 from ic3.domain.latest import LatestReadings
 from ic3.domain.status import AssetState, Feed
 from ic3.domain.sweeps import Sweep
-from ic3.errors import DatabaseAway, GatewayError, StoreError
+from ic3.errors import DatabaseAway, GatewayError, SpoolError, SpoolFull
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
-from ic3.observations import ConservationBroken, Observe, SweepEnded
+from ic3.observations import ConservationBroken, Observe
+from ic3.spool import Spool
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
 
 SWEEP_SHARE = 0.8
 
 
-class Ended(Protocol):
-    """Where ended sweeps wait for the monitoring worker."""
+class Unsaved(Protocol):
+    """Where sweeps wait for the save worker."""
 
-    def put(self, sweep: Sweep, stored: asyncio.Future[bool]) -> None:
-        """Hand over a sweep that has been read; never waits.
+    @property
+    def has_room(self) -> bool:
+        """Whether a sweep may be put before the spool has it."""
+
+    def put(self, sweep: Sweep, accepted: asyncio.Future[bool]) -> object:
+        """Hand over a sweep; never waits.
 
         Args:
             sweep: What was read.
-            stored: Ends once the sweep is durable (True) or has failed (False).
+            accepted: Ends once the spool has it (True) or could not take it (False).
         """
 
 
 class Poll:
     """One round is one sweep, whatever becomes of it.
 
-    The order is the promise: durable first, then broadcast. `TelemetryStore.save` is the point
-    where a reading is accepted; the durable spool will stand there.
+    The order is the promise: the spool's commit first, then the broadcast. Encoding and copying
+    may go on beside it; PostgreSQL's commit waits for it.
     """
 
     name = "poll"
@@ -42,12 +49,13 @@ class Poll:
         self,
         *,
         sweeper: Sweeper,
+        spool: Spool,
         store: TelemetryStore,
         registers: RegisterStore,
         hub: LocalHub,
         feed: Feed,
         latest: LatestReadings,
-        ended: Ended,
+        unsaved: Unsaved,
         interval_s: float,
         clock: Clock,
         observe: Observe,
@@ -55,92 +63,129 @@ class Poll:
         self.every_s: float | None = interval_s
         self._deadline_s = SWEEP_SHARE * interval_s
         self._sweeper = sweeper
+        self._spool = spool
         self._store = store
         self._registers = registers
         self._hub = hub
         self._feed = feed
         self._latest = latest
-        self._ended = ended
+        self._unsaved = unsaved
         self._clock = clock
         self._observe = observe
+        self._outages = Outages()
 
     async def step(self) -> None:
-        """Sweep, save, broadcast, hand over."""
+        """Sweep, accept, broadcast."""
+        await self._load()
         sweep = self._sweeper.begin()
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        reading = asyncio.gather(
+            self._spool.begin(int(sweep.begun_at.timestamp() * 1_000_000)), self._read(sweep)
+        )
         try:
-            try:
-                await self._read(sweep)
-            finally:
-                # Mapping and copying may go on beside the save; their commit waits for `stored`.
-                self._ended.put(sweep, stored)
-            begun = self._clock.monotonic()
-            await self._store.save(sweep, now_us=self._clock.now_us())
-            sweep.phase_ms["store"] = round((self._clock.monotonic() - begun) * 1000, 3)
-        except (GatewayError, StoreError) as error:
-            _fail(sweep, error)
-            stored.set_result(False)
-        except Exception as error:
-            # A fault of ours: its run is logged, and nobody waits for ever for its outcome.
-            _fail(sweep, StoreError(f"unforeseen: {type(error).__name__}"))
-            stored.set_result(False)
+            await reading
+        except (GatewayError, SpoolError) as error:
+            sweep.error = str(error)
+        except asyncio.CancelledError:
+            # What was read is accepted all the same; the rest is at the gateway still.
+            sweep.stop()
+            await asyncio.shield(self._accept(sweep))
             raise
-        except BaseException:
-            stored.cancel()
-            raise
-        else:
-            self._sweeper.accept(sweep.envelopes)
-            self._hub.publish(sweep.envelopes)
-            stored.set_result(True)
+        await self._accept(sweep)
         self._feed.take(sweep)
-        self._tell(sweep)
+        for gap in self._outages.take(sweep, now_us=self._clock.now_us()):
+            await self._spool.add_gap(gap)
+
+    async def _load(self) -> None:
+        """Know what is registered and what was accepted; without the database, as last known."""
+        try:
+            if not self._feed.restored:
+                await self._restore()
+            self._latest.register = await self._registers.load_if_changed(self._latest.register)
+        except DatabaseAway:
+            if not self._feed.restored:
+                raise
 
     async def _read(self, sweep: Sweep) -> None:
-        if not self._feed.restored:
-            await self._restore()
-        register = await self._registers.load_if_changed(self._latest.register)
-        self._latest.register = register
-        await self._sweeper.run(sweep, register, deadline_s=self._deadline_s)
-        self._check(sweep)
+        await self._sweeper.run(sweep, self._latest.register, deadline_s=self._deadline_s)
+        for equation in sweep.reading_equations():
+            if not equation.holds:
+                self._observe(
+                    ConservationBroken(None, equation.says, equation.left, equation.right)
+                )
+
+    async def _accept(self, sweep: Sweep) -> None:
+        """The one durable commit; nothing is told to anybody before it has returned."""
+        accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        beside = self._unsaved.has_room
+        if beside:
+            self._unsaved.put(sweep, accepted)
+        begun = self._clock.monotonic()
+        try:
+            sweep.spool_id = await self._spool.accept(sweep.record(), sweep.accepted_texts())
+        except SpoolError as error:
+            accepted.set_result(False)
+            await self._refuse(sweep, error)
+            return
+        except BaseException:
+            accepted.set_result(False)
+            raise
+        sweep.phase_ms["spool"] = round((self._clock.monotonic() - begun) * 1000, 3)
+        self._sweeper.accept(sweep.envelopes)
+        self._hub.publish(sweep.envelopes)
+        accepted.set_result(True)
+        if not beside:
+            self._unsaved.put(sweep, accepted)
+
+    async def _refuse(self, sweep: Sweep, error: SpoolError) -> None:
+        """Nothing was accepted: it is at the gateway still. Only the counters are kept."""
+        reason = "spool_full" if isinstance(error, SpoolFull) else "not_accepted"
+        counters = replace(
+            sweep, envelopes=[], accepted=0, read_ok=sweep.read_ok - sweep.accepted,
+            failed=sweep.failed.copy(), error=str(error), rejected=[], keys={},
+        )  # fmt: skip
+        counters.failed[reason] += sweep.accepted
+        accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        accepted.set_result(True)
+        try:
+            counters.spool_id = await self._spool.accept(counters.record(), [])
+        except SpoolError:
+            counters.spool_id = None
+        sweep.error = counters.error
+        self._unsaved.put(counters, accepted)
 
     async def _restore(self) -> None:
         """Know again what an earlier process accepted, so that nothing old is taken for new."""
         known = await self._store.known_assets()
         for asset in known:
-            self._sweeper.remember(asset.serial, asset.content_hash)
+            self._sweeper.remember(
+                asset.serial, asset.content_hash, asset.record_id, asset.occurred_us
+            )
         states = (
             (each.serial, AssetState(each.received_us, each.quality, each.alarm, each.occurred_us))
             for each in known
         )
         self._feed.restore(states, await self._store.newest(500))
 
-    def _check(self, sweep: Sweep) -> None:
-        scanned, accounted = sweep.balance()
-        if scanned != accounted:
-            self._observe(ConservationBroken(sweep.sweep_id, scanned, accounted))
 
-    def _tell(self, sweep: Sweep) -> None:
-        outcomes = {
-            "unchanged": sweep.unchanged,
-            "stored": sweep.stored,
-            "duplicate": sweep.duplicate,
-            "deferred": sweep.deferred,
-        }
-        self._observe(
-            SweepEnded(
-                sweep.sweep_id, outcomes, sweep.failed, sweep.quarantined, sweep.tags_rejected,
-                {name: ms / 1000 for name, ms in sweep.phase_ms.items()}, sweep.error,
-            )
-        )  # fmt: skip
+class Outages:
+    """Readings that were never offered to us: estimated, one gap an outage, told when it ends."""
 
+    def __init__(self) -> None:
+        self._down_since: int | None = None
+        self._missed = 0
+        self._keys = 0
 
-def _fail(sweep: Sweep, error: GatewayError | StoreError) -> None:
-    """Nothing of it was stored: what was read is at the gateway still and is read again."""
-    if sweep.envelopes:
-        sweep.failed["not_stored"] += len(sweep.envelopes)
-    sweep.error = str(error)
-    sweep.sweep_id = None
-    sweep.stored = sweep.duplicate = 0
-    sweep.envelopes = []
-    if isinstance(error, DatabaseAway):
-        sweep.rejected = []
+    def take(self, sweep: Sweep, *, now_us: int) -> list[Gap]:
+        """The gaps that end with this sweep."""
+        begun_us = int(sweep.begun_at.timestamp() * 1_000_000)
+        if sweep.error is not None and not sweep.read_ok:
+            self._down_since = self._down_since or begun_us
+            self._missed += 1
+            return []
+        gaps = []
+        if self._down_since is not None and self._keys:
+            readings = self._missed * self._keys
+            gaps.append(Gap(Cause.GATEWAY_DOWN, None, self._down_since, now_us, readings))
+        self._down_since, self._missed = None, 0
+        self._keys = sweep.keys_scanned
+        return gaps
