@@ -213,7 +213,9 @@ async def publish(hub: LocalHub, clients: int, keys: int) -> None:
     """Once all are there: a sweep, and the next as soon as the loop comes round."""
     frame = "x" * 300
     sweep = [
-        Envelope(f"asset {number}", "", None, None, None, 0, 0, {}, {}, None, None, 0, b"", frame)
+        Envelope(
+            f"asset {number}", "", None, None, None, 0, 0, {}, {}, None, None, 0, b"", frame, frame
+        )
         for number in range(keys)
     ]
     while hub.clients < clients:  # noqa: ASYNC110  the hub has no event for it, nor needs one

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from ic3 import dashboard
 from ic3.api import ROUTES
@@ -47,6 +47,7 @@ from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
+from ic3.store.runs import RunStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
@@ -287,6 +288,7 @@ async def _run(
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
     unsaved = UnsavedSweeps()
+    _gauge_spool(registry, spool, clock)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
@@ -301,6 +303,7 @@ async def _run(
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
+        spool=spool,
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -323,6 +326,21 @@ async def _run(
         hub_task.cancel()
         await asyncio.wait({hub_task, *workers.values()}, timeout=STOP_LIMIT_S)
         http.should_exit = True
+
+
+def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> None:
+    """The spool's level as metrics, asked for at each scrape."""
+
+    def age_s() -> float:
+        oldest_us = spool.level.oldest_us
+        return 0.0 if oldest_us is None else (clock.now_us() - oldest_us) / 1e6
+
+    for name, words, read in (
+        ("ic3_spool_rows", "Accepted envelopes not yet stored.", lambda: spool.level.envelopes),
+        ("ic3_spool_bytes", "Their size.", lambda: spool.level.bytes),
+        ("ic3_spool_oldest_age_seconds", "Age of the oldest of them.", age_s),
+    ):
+        Gauge(name, words, registry=registry).set_function(read)
 
 
 def open_spool(settings: Settings, clock: Clock, tell: Observe) -> Spool:
@@ -361,14 +379,14 @@ async def _drain(
     await asyncio.wait({workers["poll"]}, timeout=1)
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_LIMIT_S):
-            while len(unsaved) or len(ended):
+            while len(unsaved) or len(ended):  # noqa: ASYNC110  two workers empty two queues
                 await asyncio.sleep(0.01)
 
 
 def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
-    runs: RecentRuns, readiness: ReadinessReader, base: str,
+    runs: RecentRuns, readiness: ReadinessReader, base: str, spool: Spool,
 ) -> Server:  # fmt: skip
     tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
     tickets = Tickets(clock)
@@ -379,7 +397,7 @@ def _http(
         insecure=settings.ws_insecure, clock=clock, observe=tell,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=ingest, clock=clock,
+        feed=feed, runs=runs, hub=hub, database=ingest, spool=spool, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
     application = build(
@@ -387,7 +405,7 @@ def _http(
         dependencies={
             "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
-            "readiness": readiness, "registry": registry,
+            "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

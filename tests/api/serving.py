@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -28,8 +29,10 @@ from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
+from ic3.spool import Spool
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
+from ic3.store.runs import RunStore
 from ic3.store.users import UserStore
 
 SECRET = "a secret of the tests, 32 bytes and more"
@@ -221,13 +224,16 @@ async def serving(
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
     reads, readiness = MonitoringReads(latest, runs), ReadinessReader(database=database, feed=feed)
+    spool = Spool(
+        Path("/nowhere"), cap_bytes=1 << 20, age_cap_s=1, clock=clock, observe=told.append
+    )
     live_socket = LiveSocket(
         hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
         clock=clock, observe=told.append,
     )  # fmt: skip
     stats = StatsReader(
         feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
-        simulated=False,
+        simulated=False, spool=spool,
     )  # fmt: skip
     application = build(
         routes,
@@ -235,7 +241,7 @@ async def serving(
             "logins": Logins(UserStore(database), passwords, tokens, throttle, told.append),
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
-            "registry": CollectorRegistry(), **(more or {}),
+            "registry": CollectorRegistry(), "run_store": RunStore(database), **(more or {}),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

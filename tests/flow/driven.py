@@ -41,7 +41,7 @@ SELECT id, keys_scanned, unchanged, accepted, deferred, failed, quarantined FROM
 WHERE keys_scanned <> unchanged + accepted + deferred
         + (SELECT coalesce(sum(value::int), 0) FROM jsonb_each_text(failed))
         + (SELECT coalesce(sum(value::int), 0) FROM jsonb_each_text(quarantined))
-    OR accepted <> stored + duplicate OR keys_scanned <> matched + unmatched
+    OR accepted <> stored + duplicate + dead + gap OR keys_scanned <> matched + unmatched
     OR stored <> (SELECT count(*) FROM telemetry t WHERE t.sweep_id = s.id)
 """
 # What the tag map makes of the telemetry of every sweep that has its run.

@@ -66,7 +66,8 @@ SWEEP_ROW: Final[Mapping[str, object]] = {
     "unchanged": 0, "accepted": 0, "stored": 0, "duplicate": 0, "deferred": 0,
     "list_duplicates": 0, "list_rejected": Jsonb({}), "failed": Jsonb({}),
     "quarantined": Jsonb({}), "tags_rejected": Jsonb({}), "phase_ms": Jsonb({}),
-    "simulated": True, "error": None, "origin": "live",
+    "simulated": True, "error": None, "origin": "live", "keys_listed": 0, "read_ok": 0, "dead": 0,
+    "gap": 0, "deferred_by": Jsonb({}), "spool": None, "spool_id": None,
 }  # fmt: skip
 RUN_ROW: Final[Mapping[str, object]] = {
     "run_at": NOW, "keys_scanned": 0, "matched": 0, "unmatched": 0, "rows_inserted": 0,
@@ -76,9 +77,14 @@ RUN_ROW: Final[Mapping[str, object]] = {
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dead_letter.KEEP": {
         "scope": "inner", "reason": "bad_json", "detail": None, "key": b"k", "raw": b"{",
-        "raw_length": 1, "sha256": b"x", "sweep_id": 1, "seen_at": NOW,
+        "raw_length": 1, "sqlstate": None, "sha256": b"x", "sweep_id": 1, "seen_at": NOW,
     },
     "dead_letter.TRIM": {"keep": 4000},
+    "gaps.GAPS": {"since": NOW, "limit": 100},
+    "gaps.KEEP_GAPS": {
+        "spool": "s", "cause": "spool_dropped", "asset_id": "a", "from_at": NOW, "to_at": NOW,
+        "readings": 1, "estimated": False,
+    },
     "migrate.APPLIED": {},
     "migrate.IN_THE_WAY": {},
     "migrate.LOCK": {"key": 1},
@@ -93,12 +99,19 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "monitoring.INSERT_STAGED": {},
     "monitoring.LOCK_LATEST": {"register_ids": [1]},
     "monitoring.MOVE_LATEST": {"register_ids": [1], "readings": ["[]"]},
+    "monitoring.NAME_UNMAPPED": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
     "monitoring.RECENT_RUNS": {"limit": 20},
+    "monitoring.SETTLE_SWEEP": {
+        "tags": 1, "rows_inserted": 1, "rows_duplicate": 0, "tags_skipped": 0, "tags_refused": 0,
+        "sweep_id": LAST_SWEEP,
+    },
     "monitoring.UNLOGGED_SWEEPS": {},
     "partitions.EXISTING": {"table": "telemetry"},
     "partitions.TAKE_TURN": {},
     "partitions.TRIM_DEFAULT": {"before": NOW},
     "partitions.TRIM_DEFAULT_READINGS": {"before": NOW},
+    "partitions.TRIM_GAPS": {"before": NOW},
+    "partitions.TRIM_KEYS": {"before": NOW},
     "partitions.TRIM_RUNS": {"before": NOW - timedelta(days=3)},
     "partitions.TRIM_SWEEPS": {"before": NOW - timedelta(days=3)},
     "register.ASSETS": {},
@@ -113,7 +126,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.TAG_CODES": {"codes": ["P1"]},
     "register.TAG_MAP": {},
     "register.VERSION": {},
+    "runs.RUN": {"run_id": 1},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
+    "telemetry.INSERT_KEYS": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
     "telemetry.INSERT_STAGED": {},
     "telemetry.INSERT_SWEEP": SWEEP_ROW,
     "telemetry.LAST_SWEEP_ID": {},
@@ -121,6 +136,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "telemetry.MOVE_LATEST": {"sweep_id": LAST_SWEEP, **SPAN},
     "telemetry.NEXT_SWEEP_ID": {},
     "telemetry.READS_ANOTHER_PLANT": {},
+    "telemetry.STORED_BEFORE": {"spool": "s", "spool_id": 1},
     "telemetry.SEE_ASSETS": {"sweep_id": LAST_SWEEP, **SPAN},
     "users.ADD": {"username": "asha", "password_hash": "x", "role": "viewer"},
     "users.ANY_ADMIN": {},
@@ -150,7 +166,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
     name: PARAMETERS[name]
     for name in (
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
-        "monitoring.RECENT_RUNS", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
+        "monitoring.RECENT_RUNS", "monitoring.SETTLE_SWEEP", "runs.RUN",
+        "telemetry.STORED_BEFORE", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
         "users.REHASH",
     )
 }  # fmt: skip

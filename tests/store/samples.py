@@ -45,7 +45,8 @@ def swept(*envelopes: Envelope, begun_at: datetime = NOW) -> Sweep:
     """A sweep whose reading has ended."""
     return Sweep(
         begun_at=begun_at, started=0.0, simulated=True, ended_at=begun_at,
-        keys_scanned=len(envelopes), envelopes=list(envelopes),
+        keys_listed=len(envelopes), keys_scanned=len(envelopes), unmatched=len(envelopes),
+        read_ok=len(envelopes), accepted=len(envelopes), envelopes=list(envelopes),
     )  # fmt: skip
 
 

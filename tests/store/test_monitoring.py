@@ -253,10 +253,13 @@ async def test_a_connection_killed_in_the_middle_of_a_run_leaves_nothing_behind(
     assert run.rows_inserted == 2
 
 
-async def test_a_failed_sweep_is_a_row_and_a_failed_run(store: MonitoringStore, sql: Sql) -> None:
+async def test_a_failed_sweep_is_a_row_and_a_failed_run(
+    store: MonitoringStore, telemetry: TelemetryStore, sql: Sql
+) -> None:
     sweep = swept()
     sweep.error = "gateway: refused"
     sweep.failed["refused"] = 3
+    await telemetry.save(sweep, now_us=NOW_US)
     run = await store.save_failed(sweep, duration_ms=7)
     assert run is not None
     assert run == Run(run.id, NOW, 0, 0, 0, 0, 0, 7, "gateway: refused")

@@ -19,7 +19,7 @@ from samples import (
 
 from ic3.domain.envelope import Envelope, Reject
 from ic3.domain.sweeps import Rejected, Sweep
-from ic3.errors import DatabaseAway, StoreError
+from ic3.errors import Contended, DatabaseAway, StoreError
 from ic3.store.pool import Database
 from ic3.store.telemetry import TelemetryStore
 
@@ -38,7 +38,7 @@ def store(database: Database) -> TelemetryStore:
 
 def _content(each: Envelope) -> dict[str, Any]:
     fields = msgspec.structs.asdict(each)
-    return {name: fields[name] for name in fields if name not in {"frame", "rejected"}}
+    return {name: fields[name] for name in fields if name not in {"frame", "rejected", "text"}}
 
 
 def _dead(raw: bytes, *, key: str = "ic3:latest:A", detail: str = "") -> Rejected:
@@ -78,7 +78,9 @@ async def test_the_sweeps_row_holds_every_counter(store: TelemetryStore, sql: Sq
     sweep = swept(envelope("A"), envelope("B"))
     sweep.ended_at = NOW + timedelta(seconds=2)
     sweep.keys_scanned, sweep.matched, sweep.unmatched = 9, 7, 2
-    sweep.unchanged, sweep.deferred, sweep.list_duplicates = 3, 1, 4
+    sweep.unchanged, sweep.list_duplicates = 3, 4
+    sweep.deferred["deadline"] = 1
+    sweep.gap, sweep.accepted, sweep.read_ok, sweep.keys_listed = 1, 3, 6, 18
     sweep.list_rejected[Reject.WRONG_PREFIX] = 5
     sweep.failed["timeout"] = 2
     sweep.quarantined[Reject.BAD_JSON] = 1
@@ -88,12 +90,14 @@ async def test_the_sweeps_row_holds_every_counter(store: TelemetryStore, sql: Sq
     assert sql(
         "SELECT begun_at, ended_at, keys_scanned, matched, unmatched, unchanged, accepted, stored,"
         " duplicate, deferred, list_duplicates, list_rejected, failed, quarantined, tags_rejected,"
-        " phase_ms, simulated, error FROM ic3_sweep WHERE id = %s",
+        " phase_ms, simulated, error, gap, dead, read_ok, keys_listed, deferred_by, origin"
+        " FROM ic3_sweep WHERE id = %s",
         sweep.sweep_id,
     ) == [
         (
-            NOW, NOW + timedelta(seconds=2), 9, 7, 2, 3, 2, 2, 0, 1, 4, {"wrong_prefix": 5},
+            NOW, NOW + timedelta(seconds=2), 9, 7, 2, 3, 3, 2, 0, 1, 4, {"wrong_prefix": 5},
             {"timeout": 2}, {"bad_json": 1}, {"non_finite": 6}, {"list": 1.5}, True, None,
+            1, 0, 6, 18, {"deadline": 1}, "live",
         )
     ]  # fmt: skip
 
@@ -439,7 +443,7 @@ async def test_a_locked_table_is_waited_for_three_seconds_and_nothing_is_written
 ) -> None:
     with psycopg.connect(dsn) as blocker:
         blocker.execute("LOCK TABLE asset_latest IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(StoreError, match="55P03"):
+        with pytest.raises(Contended, match="lock timeout"):
             await save(store, envelope("A"))
     assert sql(COUNTS) == [(0, 0, 0, 0, 0)]
 

@@ -45,7 +45,7 @@ def envelope(
     """An accepted envelope."""
     return Envelope(
         serial, record_id, None, "DEL-D08", "rest", occurred_us, 0, values or {}, rejected or {},
-        "GOOD", alarm, received_us, b"h", "{}",
+        "GOOD", alarm, received_us, b"h", "{}", "{}",
     )  # fmt: skip
 
 
@@ -75,5 +75,6 @@ def sweep(*envelopes: Envelope, error: str | None = None, ended_at: datetime | N
         simulated=True,
         ended_at=ended_at,
         envelopes=list(envelopes),
+        accepted=len(envelopes),
         error=error,
     )

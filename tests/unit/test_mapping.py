@@ -23,7 +23,8 @@ def test_tags_of_a_registered_asset_become_readings() -> None:
         [
             Reading(12, "HEALTH_SCORE", 1, 94.8, None, NOW_US),
             Reading(12, "STATUS", 2, None, "open", NOW_US),
-        ]
+        ],
+        tags=2,
     )
 
 
@@ -73,7 +74,7 @@ def test_rejected_tag_is_not_a_skipped_tag() -> None:
         REGISTER, [envelope(VALVE, {}, rejected={"OTHER": Reject.NON_FINITE})], now_us=NOW_US
     )
 
-    assert mapped == Mapped()
+    assert mapped == Mapped(tags=1, tags_refused=1)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,10 @@ PARSED: list[tuple[str, str, str, object]] = [
     ("IC3_RAW_DAYS", "3650", "raw_days", 3650),
     ("IC3_ADOPT_ZONE", "UTC", "adopt_zone", "UTC"),
     ("IC3_PLANT_SEED", "0", "plant_seed", 0),
+    ("IC3_PLANT_SPEED", "60", "plant_speed", 60.0),
+    ("IC3_SPOOL_MAX_MIB", "1", "spool_max_mib", 1),
+    ("IC3_SPOOL_MAX_HOURS", "0.5", "spool_max_hours", 0.5),
+    ("REDIS_API_MGET_PATH", "/api/redis/mget", "redis_api_mget_path", "/api/redis/mget"),
     ("IC3_LOG_FORMAT", "json", "log_format", "json"),
 ]
 REFUSED = [
@@ -65,6 +69,11 @@ REFUSED = [
     ("IC3_ADOPT_ZONE", "Delhi", "must be a zone such as Asia/Kolkata"),
     ("IC3_ADOPT_ZONE", "../../etc/passwd", "must be a zone such as Asia/Kolkata"),
     ("IC3_PLANT_SEED", "-1", "must be between 0 and"),
+    ("IC3_PLANT_SPEED", "0.5", "must be between 1 and 3600"),
+    ("IC3_SPOOL_MAX_MIB", "0", "must be between 1 and"),
+    ("IC3_SPOOL_MAX_HOURS", "0", "must be between 0.01 and"),
+    ("REDIS_API_MGET_PATH", "mget", "must be a path that begins with /"),
+    ("REDIS_API_MGET_PATH", "/m get", "must be a path that begins with /"),
     ("IC3_LOG_FORMAT", "JSON", "must be one of text, json"),
 ]
 # Any text is good for these: an address, a path, a word the next layer checks.

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ic3.api import auth, cmms, health, monitoring, telemetry
+from ic3.api import auth, cmms, health, monitoring, runs, telemetry
 from ic3.api.server import EVERYBODY, Route
 from ic3.domain.users import Role
 
@@ -10,6 +10,7 @@ ROUTES: Final = (
     Route("POST", "/api/auth/login", auth.login, EVERYBODY),
     Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER),
     Route("GET", "/api/monitoring/progress", monitoring.progress, Role.VIEWER),
+    Route("GET", "/api/monitoring/runs/{run_id:int}", runs.explain, Role.VIEWER),
     Route("GET", "/api/monitoring/live", monitoring.live, Role.VIEWER),
     Route("GET", "/api/telemetry", telemetry.newest, Role.VIEWER),
     Route("GET", "/api/stats", telemetry.stats, Role.VIEWER),

@@ -13,7 +13,9 @@ from ic3.domain.envelope import Envelope, Value, time_text
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
 from ic3.hub.local import LocalHub
+from ic3.spool import Spool
 from ic3.store.pool import Database
+from ic3.store.telemetry import moment
 
 
 class EnvelopeView(msgspec.Struct):
@@ -45,6 +47,15 @@ class DatabaseState(msgspec.Struct):
     since: datetime | None
 
 
+class SpoolState(msgspec.Struct):
+    """What is accepted and not yet stored."""
+
+    sweeps: int
+    envelopes: int
+    bytes: int
+    oldest_at: datetime | None
+
+
 class Stats(msgspec.Struct):
     """Counts for the top bar."""
 
@@ -53,6 +64,7 @@ class Stats(msgspec.Struct):
     plant: str
     gateway: str
     database: DatabaseState
+    spool: SpoolState
     assets: int
     fresh: int
     stale: int
@@ -67,13 +79,14 @@ class StatsReader:
     """Counts what is in memory; the assets are counted at most once a second."""
 
     def __init__(
-        self, *, feed: Feed, runs: RecentRuns, hub: LocalHub, database: Database, clock: Clock,
-        gateway: str, simulated: bool,
+        self, *, feed: Feed, runs: RecentRuns, hub: LocalHub, database: Database, spool: Spool,
+        clock: Clock, gateway: str, simulated: bool,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._runs = runs
         self._hub = hub
         self._database = database
+        self._spool = spool
         self._clock = clock
         self._gateway = gateway
         self._simulated = simulated
@@ -95,6 +108,7 @@ class StatsReader:
             plant="simulated" if self._simulated else "real",
             gateway=self._gateway,
             database=DatabaseState("away" if away_since else "ok", away_since),
+            spool=self._spool_state(),
             assets=counts.assets,
             fresh=counts.fresh,
             stale=counts.stale,
@@ -104,6 +118,11 @@ class StatsReader:
             last_good_at=self._feed.last_good_at,
             error=self._feed.last_error,
         )
+
+    def _spool_state(self) -> SpoolState:
+        level = self._spool.level
+        oldest_at = None if level.oldest_us is None else moment(level.oldest_us)
+        return SpoolState(level.sweeps, level.envelopes, level.bytes, oldest_at)
 
 
 async def newest(

@@ -6,13 +6,16 @@ import shutil
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ic3.cli import PROBLEM, UNREACHABLE, WARNINGS, app
-from ic3.errors import GatewayError, IC3Error
+from ic3.errors import GatewayError, IC3Error, InputError
 from ic3.settings import Settings, load, options
+
+if TYPE_CHECKING:
+    from ic3.store.runs import ExplainedRun
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
@@ -30,12 +33,19 @@ class Check:
     fix: str = ""
 
 
-@app.command()
+runs_app = typer.Typer(help="The last monitoring runs, newest first; or one of them whole.")
+app.add_typer(runs_app, name="runs")
+
+
+@runs_app.callback(invoke_without_command=True)
 def runs(
+    context: typer.Context,
     limit: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The last monitoring runs, newest first."""
+    """The last monitoring runs, newest first; or one of them whole."""
+    if context.invoked_subcommand is not None:
+        return
     settings = load()
     from ic3.cli.connect import opened, put_json, put_table, run
     from ic3.domain.runs import Run
@@ -60,6 +70,53 @@ def runs(
         for each in found
     ]  # fmt: skip
     put_table(headings, rows, right={0, 2, 3, 4, 5, 6, 7})
+
+
+@runs_app.command("show")
+def runs_show(
+    run_id: Annotated[int, typer.Argument(help="As ic3 runs lists it.")], as_json: AsJson = False
+) -> None:
+    """One run: what became of every key, and which they were."""
+    settings = load()
+    from ic3.api.runs import view
+    from ic3.cli.connect import opened, put_json, run
+    from ic3.store.runs import ExplainedRun, RunStore
+
+    async def work() -> ExplainedRun | None:
+        async with opened(settings) as (_, pool):
+            return await RunStore(pool).explain(run_id)
+
+    found = run(work())
+    if found is None:
+        raise InputError(f"runs: there is no run {run_id}; ic3 runs lists the last ones")
+    if as_json:
+        put_json(view(found))
+    else:
+        _show_run(found)
+
+
+def _show_run(found: "ExplainedRun") -> None:
+    from ic3.cli.connect import put_table, say
+
+    words = found.error_msg or "ok"
+    say(f"run {found.id} at {found.run_at:%Y-%m-%d %H:%M:%S}Z, {found.duration_ms} ms: {words}")
+    if not found.counters:
+        say("nothing more is known of it: it is of the original backend, or its sweep is trimmed")
+        return
+    put_table(["", "number"], [[k, str(v)] for k, v in found.counters.items()], right={1})
+    both = [
+        [each.name, each.says, f"{each.left} {'=' if each.holds else 'IS NOT'} {each.right}"]
+        for each in found.equations
+    ]
+    put_table(["", "equation", ""], both)
+    reasons = [[name, reason, str(number)] for name, each in found.reasons.items()
+               for reason, number in sorted(each.items())]  # fmt: skip
+    if reasons:
+        put_table(["", "reason", "number"], reasons, right={2})
+    if found.keys is None:
+        say("its keys are not kept: nothing was odd, or it is older than 48 h")
+    for why, keys in sorted((found.keys or {}).items()):
+        put_table([f"{why} ({len(keys)})"], [[key.replace("\n", "  ")] for key in keys])
 
 
 @app.command()

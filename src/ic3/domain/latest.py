@@ -6,7 +6,7 @@ import msgspec
 
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.mapping import Reading, Register, map_envelopes
-from ic3.domain.sweeps import Equation, batches
+from ic3.domain.sweeps import Equation, batches, mapping_equation
 
 TagsOfAsset = Mapping[str, Reading]
 Moved = dict[int, dict[str, Reading]]
@@ -124,11 +124,9 @@ class Movement:
 
     def equation(self) -> Equation:
         """What must hold once the rows are in: every tag is in one place."""
-        return Equation(
-            "E6",
-            "tags = rows_inserted + rows_duplicate + tags_skipped + tags_rejected",
-            self.tags,
-            self.readings + self.tags_skipped + self.tags_refused,
+        duplicate = self.readings - self.inserted
+        return mapping_equation(
+            self.tags, self.inserted, duplicate, self.tags_skipped, self.tags_refused
         )
 
     def batches(self) -> Iterator[list[Reading]]:

@@ -159,10 +159,7 @@ class Sweep:
 
     def storing_equation(self) -> Equation:
         """What must hold once it is stored."""
-        places = self.stored + self.duplicate + self.dead + self.gap
-        return Equation(
-            "E5", "accepted = stored + duplicate + dead + gap + in_spool", self.accepted, places
-        )
+        return storing_equation(self.accepted, self.stored, self.duplicate, self.dead, self.gap)
 
     def record(self) -> "SweepRecord":
         """The sweep without its envelopes, as the spool keeps it."""
@@ -223,6 +220,18 @@ _PLAIN = tuple(
     for name in SweepRecord.__struct_fields__
     if name not in (*_COUNTERS, "begun_us", "ended_us")
 )
+
+
+def storing_equation(accepted: int, *places: int) -> Equation:
+    """E5: every accepted envelope of a settled sweep is in one place; nothing is in the spool."""
+    says = "accepted = stored + duplicate + dead + gap + in_spool"
+    return Equation("E5", says, accepted, sum(places))
+
+
+def mapping_equation(tags: int, *places: int) -> Equation:
+    """E6: every tag of a matched envelope of plausible time is in one place."""
+    says = "tags = rows_inserted + rows_duplicate + tags_skipped + tags_rejected"
+    return Equation("E6", says, tags, sum(places))
 
 
 def _microseconds(at: datetime) -> int:

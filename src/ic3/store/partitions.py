@@ -11,6 +11,8 @@ from ic3.store.pool import Connection, Database
 PARTITIONED: Final = {"telemetry": "occurred_at", "ic3_asset_monitoring_data": "recorded_at"}
 DAYS_AHEAD: Final = 2
 RUN_LOG_DAYS: Final = 30
+KEY_HOURS: Final = 48
+GAP_DAYS: Final = 400
 
 # Two programs on one database take turns; any number will do as long as it stays.
 TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(6906723)"
@@ -25,6 +27,15 @@ DELETE FROM ic3_ingest_run_log WHERE id IN (
 TRIM_SWEEPS: Final = """
 DELETE FROM ic3_sweep WHERE id IN (
     SELECT id FROM ic3_sweep WHERE begun_at < %(before)s ORDER BY id LIMIT 5000)
+"""
+TRIM_KEYS: Final = """
+DELETE FROM ic3_sweep_keys WHERE sweep_id IN (
+    SELECT sweep_id FROM ic3_sweep_keys WHERE at < %(before)s ORDER BY at LIMIT 5000)
+"""
+TRIM_GAPS: Final = """
+DELETE FROM data_gap WHERE (from_at, cause, asset_id, spool) IN (
+    SELECT from_at, cause, asset_id, spool FROM data_gap WHERE from_at < %(before)s
+    ORDER BY from_at LIMIT 5000)
 """
 # Rows whose own time is implausible live in DEFAULT and go by when they were received.
 TRIM_DEFAULT_READINGS: Final = """
@@ -74,11 +85,14 @@ class PartitionStore:
         return dropped
 
     async def _trim(self, now: datetime) -> None:
-        before = {"before": now - timedelta(days=RUN_LOG_DAYS)}
-        for statement in (TRIM_RUNS, TRIM_SWEEPS):
+        for statement, kept in (
+            (TRIM_RUNS, timedelta(days=RUN_LOG_DAYS)), (TRIM_SWEEPS, timedelta(days=RUN_LOG_DAYS)),
+            (TRIM_KEYS, timedelta(hours=KEY_HOURS)), (TRIM_GAPS, timedelta(days=GAP_DAYS)),
+        ):  # fmt: skip
             full = True
             while full:
                 async with self._database.connection() as connection:
+                    before = {"before": now - kept}
                     full = (await connection.execute(statement, before)).rowcount == 5000
         full = True
         while full:

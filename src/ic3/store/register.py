@@ -121,6 +121,11 @@ class RegisterStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def away(self) -> bool:
+        """Whether the database was away when it was last asked."""
+        return self._database.away_since is not None
+
     async def load_if_changed(self, register: Register) -> Register:
         """The same register where nothing changed since, otherwise a new one.
 

@@ -91,9 +91,11 @@ VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_listed)s, %(keys_scanned)s, %
     %(gap)s, %(deferred)s, %(deferred_by)s, %(list_duplicates)s, %(list_rejected)s, %(failed)s,
     %(quarantined)s, %(tags_rejected)s, %(phase_ms)s, %(simulated)s, %(error)s, %(origin)s,
     %(spool)s, %(spool_id)s)
+ON CONFLICT (id) DO NOTHING
 """
 INSERT_KEYS: Final = """
 INSERT INTO ic3_sweep_keys (sweep_id, at, keys) VALUES (%(sweep_id)s, %(at)s, %(keys)s)
+ON CONFLICT (sweep_id) DO NOTHING
 """
 # Whether a transaction whose end was not heard of did end well.
 STORED_BEFORE: Final = """

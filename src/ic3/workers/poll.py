@@ -97,6 +97,8 @@ class Poll:
 
     async def _load(self) -> None:
         """Know what is registered and what was accepted; without the database, as last known."""
+        if self._feed.restored and self._registers.away:
+            return  # others find out when it is back; a sweep does not wait for it
         try:
             if not self._feed.restored:
                 await self._restore()

@@ -1,0 +1,62 @@
+"""One run explained: which keys failed, were late, unmatched, unmapped or quarantined, and why."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
+
+from ic3.errors import ApiError
+from ic3.store.runs import ExplainedRun, RunStore
+
+
+class EquationView(msgspec.Struct):
+    """One equation of conservation."""
+
+    name: str
+    says: str
+    left: int
+    right: int
+    holds: bool
+
+
+class RunView(msgspec.Struct):
+    """A run with all that is known of it.
+
+    Attributes:
+        keys: What became of them to keys, as `failed:timeout`; null where no longer kept (48 h).
+    """
+
+    id: int
+    run_at: datetime
+    duration_ms: int
+    error_msg: str | None
+    sweep_id: int | None
+    counters: dict[str, int]
+    reasons: dict[str, dict[str, int]]
+    phase_ms: dict[str, float]
+    equations: list[EquationView]
+    keys: dict[str, list[str]] | None
+
+
+async def explain(
+    run_id: Annotated[int, PathParameter(ge=1, le=2**62)], run_store: NamedDependency[RunStore]
+) -> RunView:
+    """One run: its counters, the equations they satisfy, and the keys behind them."""
+    found = await run_store.explain(run_id)
+    if found is None:
+        raise ApiError(404, "no such run", "GET /api/monitoring/progress lists the last ones")
+    return view(found)
+
+
+def view(found: ExplainedRun) -> RunView:
+    """As the API shows it."""
+    equations = [
+        EquationView(each.name, each.says, each.left, each.right, each.holds)
+        for each in found.equations
+    ]
+    return RunView(
+        found.id, found.run_at, found.duration_ms, found.error_msg, found.sweep_id, found.counters,
+        found.reasons, found.phase_ms, equations, found.keys,
+    )  # fmt: skip
