@@ -42,6 +42,9 @@ lock: .venv/bin/uv  ## resolve the dependencies anew into requirements.lock
 bench: $(READY)  ## the timed runs beside the Go peer; needs a quiet machine
 	$(BIN)/python bench/run.py
 
+chaos: $(READY)  ## kill program, database and plant at random for some minutes, then compare
+	cd tests/flow && ../../$(BIN)/python chaos.py
+
 bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its history
 	$(BIN)/python bench/plant.py
 
@@ -51,5 +54,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock bench bench-plant docs ui
+.PHONY: help setup demo test check lock chaos bench bench-plant docs ui
 .DEFAULT_GOAL := help

@@ -194,11 +194,12 @@ def alive(pid: int) -> bool:
 class Gateway:
     """`python -m ic3.simulator` as the gateway of a real plant."""
 
-    def __init__(self, *, interval_s: float = 0, port: int = 0) -> None:
+    def __init__(self, *, interval_s: float = 0, port: int = 0, replicate: int = 1) -> None:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "ic3.simulator", "--watch-parent"),
                 *("--interval", f"{interval_s:g}", "--port", str(port)),
+                *("--replicate", str(replicate)),
             ],
             stdout=subprocess.PIPE,
             text=True,

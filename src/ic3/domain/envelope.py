@@ -190,6 +190,11 @@ def serial_of_key(key: str) -> str:
     return key[len(KEY_PREFIX) :]
 
 
+def key_of_serial(serial: str) -> str:
+    """The key of the gateway under which an asset's envelope is found."""
+    return KEY_PREFIX + serial
+
+
 def parse(serial: str, text: str, *, received_us: int, content_hash: bytes) -> Envelope:
     """Parse the text of one key.
 

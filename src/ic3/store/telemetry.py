@@ -11,10 +11,10 @@ from psycopg.types.json import Jsonb
 
 from ic3.domain.envelope import (
     FUTURE_LIMIT_US,
-    KEY_PREFIX,
     YEAR_2000_US,
     Envelope,
     Value,
+    key_of_serial,
     time_text,
 )
 from ic3.domain.sweeps import Origin, Rejected, Sweep, batches
@@ -224,7 +224,7 @@ class TelemetryStore:
         sweep.dead += len(bad)
         for envelope, error in bad:
             raw = envelope.text.encode()
-            key = KEY_PREFIX + envelope.asset_id
+            key = key_of_serial(envelope.asset_id)
             sweep.name_key("dead:refused_by_database", envelope.asset_id)
             sweep.rejected.append(
                 Rejected("database", "refused_by_database", key, raw, len(raw), str(error),
