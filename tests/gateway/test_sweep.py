@@ -1,0 +1,60 @@
+"""The sweep's own rules, with a gateway that answers as told."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from ic3.clock import Clock
+from ic3.domain.mapping import Register
+from ic3.errors import GatewayError
+from ic3.gateway.client import RedisRESTClient
+from ic3.gateway.sweep import Sweeper
+
+
+class Hand(Clock):
+    """A clock moved by hand."""
+
+    at_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at_s
+
+
+class Listed:
+    """What the client answers for a list."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys = keys
+        self.rejected = 0
+
+
+class Gateway:
+    """Lists these keys, answers with these texts, and notes how long a read may take."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.texts = texts
+        self.deadlines_s: list[float] = []
+
+    async def list_keys(self, _pattern: str) -> Listed:
+        return Listed(list(self.texts))
+
+    async def read_all(
+        self, keys: Iterable[str], receive: Callable[[str, str], None], *, deadline_s: float
+    ) -> dict[str, GatewayError]:
+        self.deadlines_s.append(deadline_s)
+        for key in keys:
+            receive(key, self.texts[key])
+        return {}
+
+
+def sweeper(gateway: Gateway, clock: Clock) -> Sweeper:
+    return Sweeper(cast("RedisRESTClient", cast("Any", gateway)), simulated=True, clock=clock)
+
+
+async def test_waiting_for_the_register_takes_nothing_from_the_gateways_time() -> None:
+    clock = Hand()
+    gateway = Gateway({"ic3:latest:A": "{}"})
+    sweeps = sweeper(gateway, clock)
+    sweep = sweeps.begin()
+    clock.at_s += 100
+    await sweeps.run(sweep, Register(), deadline_s=12)
+    assert gateway.deadlines_s == [12]
