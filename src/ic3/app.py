@@ -41,7 +41,7 @@ from ic3.settings import Settings, environment_without_secrets
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
-from ic3.store.pool import Database
+from ic3.store.pool import Availability, Database
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
@@ -52,7 +52,9 @@ from ic3.workers.runner import run_worker
 SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
 API_TIMEOUT_S: Final = 5.0
-STOP_LIMIT_S: Final = 4.0
+SAVE_LIMIT_S: Final = 10.0
+STOP_LIMIT_S: Final = 4.3
+WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
@@ -68,6 +70,20 @@ class FirstLogin:
 
     username: str
     password: str | None
+
+
+class StopTime:
+    """What is left of the one deadline that the whole stop has; it begins when first asked."""
+
+    def __init__(self) -> None:
+        self._ends: float | None = None
+
+    def left_s(self) -> float:
+        """Seconds left; 0 where there are none."""
+        now = asyncio.get_running_loop().time()
+        if self._ends is None:
+            self._ends = now + STOP_LIMIT_S
+        return max(0.0, self._ends - now)
 
 
 async def serve(
@@ -92,7 +108,7 @@ async def serve(
     Raises:
         IC3Error: Something keeps the program from starting; one line for a person.
     """
-    stop = stop or asyncio.Event()
+    stop, stop_time = stop or asyncio.Event(), StopTime()
     registry = CollectorRegistry()
     tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), observe)
     with _signals(stop, tell) as signals:
@@ -103,16 +119,17 @@ async def serve(
             bound = listen(settings.host, settings.port)
             stack.callback(bound.close)
             _warn(settings, tell)
-            dsn = await stack.enter_async_context(database(settings, tell))
+            dsn = await stack.enter_async_context(database(settings, tell, stop_time))
             await migrate(
                 dsn, adopt_zone=settings.adopt_zone,
                 say=lambda step: tell(Starting("schema", step)),
             )  # fmt: skip
+            availability = Availability(clock, tell)
             ingest = await stack.enter_async_context(
-                _pool(dsn, "ic3 ingest", 4, INGEST_TIMEOUT_S, clock, tell)
+                _pool(dsn, "ic3 ingest", INGEST_TIMEOUT_S, clock, availability)
             )
             requests = await stack.enter_async_context(
-                _pool(dsn, "ic3 api", 4, API_TIMEOUT_S, clock, None)
+                _pool(dsn, "ic3 api", API_TIMEOUT_S, clock, availability)
             )
             await refuse_mixing(settings, ingest)
             base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
@@ -122,14 +139,17 @@ async def serve(
             stack.push_async_callback(client.aclose)
             signals.started()
             await _run(
-                settings, clock=clock, tell=tell, stop=stop, bound=bound, registry=registry,
-                ingest=ingest, requests=requests, client=client, base=base,
+                settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
+                registry=registry, ingest=ingest, requests=requests, client=client, base=base,
             )  # fmt: skip
 
 
 @asynccontextmanager
-async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
+async def database(
+    settings: Settings, tell: Observe, stop_time: StopTime | None = None
+) -> AsyncIterator[str]:
     """The DSN of the database: the configured one, or the embedded one while it runs."""
+    stop_time = stop_time or StopTime()
     if settings.database_url is not None:
         _check_database_url(settings.database_url)
         yield settings.database_url
@@ -150,7 +170,7 @@ async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
                 keeper.set()
                 task.cancel()
     finally:
-        await postgres.stop()
+        await postgres.stop(limit_s=stop_time.left_s())
     if failure is not None:
         raise failure
 
@@ -266,9 +286,9 @@ def warnings(settings: Settings) -> list[str]:
 
 
 async def _run(
-    settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, bound: socket.socket,
-    registry: CollectorRegistry, ingest: Database, requests: Database, client: RedisRESTClient,
-    base: str,
+    settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
+    bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
+    client: RedisRESTClient, base: str,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     latest, runs = LatestReadings(), RecentRuns()
@@ -277,15 +297,19 @@ async def _run(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
+    # A sweep that cannot be stored in its interval gives way to the next.
+    hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
-        telemetry=TelemetryStore(ingest), monitoring=MonitoringStore(ingest),
-        registers=RegisterStore(ingest),
+        telemetry=TelemetryStore(hurried), monitoring=MonitoringStore(ingest),
+        registers=RegisterStore(hurried),
         partitions=PartitionStore(ingest, raw_days=settings.raw_days),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
-    readiness = ReadinessReader(database=ingest, feed=feed)
+    readiness = ReadinessReader(
+        database=ingest, feed=feed, interval_s=settings.poll_interval_s, clock=clock
+    )
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
@@ -307,7 +331,10 @@ async def _run(
         for worker in workers:
             worker.cancel()
         hub_task.cancel()
-        await asyncio.wait({hub_task, *workers}, timeout=STOP_LIMIT_S)
+        await asyncio.wait({hub_task, *workers}, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
+        for pool in (ingest, requests):
+            pool.cut_all()
+        await asyncio.wait({hub_task, *workers}, timeout=stop_time.left_s())
         http.should_exit = True
 
 
@@ -350,11 +377,11 @@ def _http(
 
 @asynccontextmanager
 async def _pool(
-    dsn: str, name: str, size: int, statement_timeout_s: float, clock: Clock, tell: Observe | None
+    dsn: str, name: str, statement_timeout_s: float, clock: Clock, availability: Availability
 ) -> AsyncIterator[Database]:
     pool = Database(
-        dsn, name=name, size=size, statement_timeout_s=statement_timeout_s, clock=clock,
-        observe=tell,
+        dsn, name=name, size=4, statement_timeout_s=statement_timeout_s, clock=clock,
+        availability=availability,
     )  # fmt: skip
     await pool.open()
     try:

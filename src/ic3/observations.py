@@ -71,7 +71,7 @@ class RunLogged:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A monitoring run failed."""
+    """A monitoring run of a sweep that was stored failed; a failed sweep is a failed run itself."""
 
     error: str
     duration_ms: int

@@ -55,8 +55,8 @@ class LogObserver:
                     f" matched={run.matched} unmatched={run.unmatched}"
                     f" inserted={run.rows_inserted} skipped={run.tags_skipped}"
                 )
-            case RunFailed():
-                pass  # the sweep's own line has said it
+            case RunFailed(error, duration_ms):
+                log.warning("monitoring run failed", error=error, duration_ms=duration_ms)
             case SweepEnded() as sweep:
                 self._sweep(sweep)
             case Starting(part, detail):
@@ -188,6 +188,8 @@ class MetricsObserver:
                 pass
 
     def _sweep(self, sweep: SweepEnded) -> None:
+        if sweep.error is not None:
+            self._runs.labels("failed").inc()
         for name, number in sweep.outcomes.items():
             self._envelopes.labels(name).inc(number)
         self._rows.labels("telemetry").inc(sweep.outcomes.get("stored", 0))

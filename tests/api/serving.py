@@ -220,7 +220,8 @@ async def serving(
     )
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
-    reads, readiness = MonitoringReads(latest, runs), ReadinessReader(database=database, feed=feed)
+    reads = MonitoringReads(latest, runs)
+    readiness = ReadinessReader(database=database, feed=feed, interval_s=15, clock=clock)
     live_socket = LiveSocket(
         hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
         clock=clock, observe=told.append,

@@ -47,8 +47,8 @@ def main() -> NoReturn:
     """Run a command; every foreseeable fault is one line and an exit code."""
     for name in ("run", "read", "setup", "plant"):
         import_module(f"ic3.cli.{name}")
-    # What the pool meets is told by the store in our words; its own lines have no stamp.
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    # What the driver meets is told by the store in our words; its own lines have no stamp.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     try:
         app(standalone_mode=True)
     except IC3Error as error:
