@@ -42,6 +42,7 @@ from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
+from ic3.store.presence import keep_presence
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
@@ -321,6 +322,7 @@ async def _run(
             for make in WORKERS
         ]
         hub_task = group.create_task(hub.run())
+        presence = group.create_task(keep_presence(ingest.dsn))
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
@@ -331,10 +333,13 @@ async def _run(
         for worker in workers:
             worker.cancel()
         hub_task.cancel()
-        await asyncio.wait({hub_task, *workers}, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
+        presence.cancel()
+        await asyncio.wait(
+            {hub_task, presence, *workers}, timeout=min(WORKERS_STOP_S, stop_time.left_s())
+        )
         for pool in (ingest, requests):
             pool.cut_all()
-        await asyncio.wait({hub_task, *workers}, timeout=stop_time.left_s())
+        await asyncio.wait({hub_task, presence, *workers}, timeout=stop_time.left_s())
         http.should_exit = True
 
 

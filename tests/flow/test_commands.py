@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from driven import Product, free_port, ic3, ic3_here, live_path, request, until
+from driven import Product, children, free_port, ic3, ic3_here, live_path, request, until
 
 from ic3 import __version__
 
@@ -26,6 +26,8 @@ TABLES = (
     "ic3_asset_monitoring_latest", "ic3_ingest_run_log", "ic3_asset_master", "ic3_user",
     "ic3_parameter_master", "ic3_asset_tag_map", "schema_migrations",
 )  # fmt: skip
+
+PRESENT = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = x'69633370'::int"
 
 
 class Site:
@@ -193,6 +195,39 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
             assert status == 200, words
             answer = request(product.base, "GET", "/api/stats", token=words["access_token"])
             assert answer[0] == 200
+
+
+def test_poll_once_beside_a_server_is_refused_and_poll_test_reads_its_plant(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    with Product(own_place, DATABASE_URL=fresh_dsn, MONITORING_POLL_INTERVAL="5") as product:
+        product.start().until_ready()
+        until(lambda: product.one(PRESENT), what="the server's mark")
+        plants = len(children(product.pid))
+        refused = ic3_here(own_place, "poll", "--once", DATABASE_URL=fresh_dsn)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "a server runs on this database" in refused.stderr
+        tried = ic3_here(own_place, "poll", "--test", DATABASE_URL=fresh_dsn)
+        assert tried.stdout.startswith("would write 2,734 rows")
+        assert len(children(product.pid)) == plants
+        assert product.after_next_sweep()["error"] is None
+
+
+def test_runs_that_another_process_logged_are_shown(own_place: Path, fresh_dsn: str) -> None:
+    with Product(own_place, DATABASE_URL=fresh_dsn) as product:
+        product.start().until_ready()
+        other = product.one(
+            "INSERT INTO ic3_ingest_run_log (run_at, keys_scanned) VALUES (now(), 4711)"
+            " RETURNING id"
+        )
+        product.after_next_sweep()
+        runs = until(lambda: _after(product, other), what="a run of its own after it")
+        assert [run["keys_scanned"] for run in runs if run["id"] == other] == [4711]
+
+
+def _after(product: Product, number: int) -> Any:
+    document = product.get("/api/monitoring/progress")
+    return document["runs"] if document["latest"]["id"] > number else None
 
 
 def test_a_file_with_problems_is_told_line_by_line_and_changes_nothing(site: Site) -> None:

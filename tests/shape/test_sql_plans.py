@@ -100,6 +100,8 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "partitions.TRIM_DEFAULT_READINGS": {"before": NOW},
     "partitions.TRIM_RUNS": {"before": NOW - timedelta(days=3)},
     "partitions.TRIM_SWEEPS": {"before": NOW - timedelta(days=3)},
+    "presence.ALONE": {"key": 1},
+    "presence.HOLD": {"key": 1},
     "register.ASSETS": {},
     "register.ASSET_BY_SERIAL": {"serial": "asset 4711"},
     "register.COUNT_ASSETS": {},

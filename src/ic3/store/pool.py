@@ -3,11 +3,11 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from copy import copy
 from datetime import datetime
-from typing import Self
+from typing import Any, Final, Self
 
 import psycopg
 import psycopg_pool
@@ -24,7 +24,7 @@ CLOSE_LIMIT_S = 0.5
 # Beyond the server's own limit for a statement: only one that hangs is cut off.
 GRACE_S = 5.0
 # A half-open connection must not hold a worker for the kernel's two hours.
-_LIVENESS = {
+LIVENESS: Final[Mapping[str, Any]] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -126,11 +126,11 @@ class Database:
             # The statements are few and their plans must not be made anew for every partition.
             " -c plan_cache_mode=force_generic_plan"
         )
-        self._dsn = dsn
+        self.dsn = dsn
         self._pool = psycopg_pool.AsyncConnectionPool(
             dsn,
             connection_class=Connection,
-            kwargs={"application_name": name, "options": timeouts, **_LIVENESS},
+            kwargs={"application_name": name, "options": timeouts, **LIVENESS},
             min_size=1,
             max_size=size,
             timeout=WAIT_FOR_CONNECTION_S,
@@ -219,7 +219,7 @@ class Database:
     async def _refusal(self) -> str | None:
         """What keeps connections from being made: the pool itself only says that it has none."""
         try:
-            async with await Connection.connect(self._dsn, connect_timeout=2):
+            async with await Connection.connect(self.dsn, connect_timeout=2):
                 return None
         except psycopg.Error as cause:
             return f"database: {first_line(cause)}"

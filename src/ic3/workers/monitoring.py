@@ -157,7 +157,7 @@ class Monitoring:
         await self._remember(run)
 
     async def _remember(self, run: Run | None) -> None:
-        if run is None:
+        if run is None or (self._ready and not self._runs.follows(run)):
             self._runs.replace(await self._store.recent_runs())
         elif self._ready:
             self._runs.add(run)
