@@ -330,16 +330,13 @@ async def _run(
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         readiness.stopping = True
-        for worker in workers:
-            worker.cancel()
-        hub_task.cancel()
-        presence.cancel()
-        await asyncio.wait(
-            {hub_task, presence, *workers}, timeout=min(WORKERS_STOP_S, stop_time.left_s())
-        )
+        ending = {hub_task, presence, *workers}
+        for task in ending:
+            task.cancel()
+        await asyncio.wait(ending, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
         for pool in (ingest, requests):
             pool.cut_all()
-        await asyncio.wait({hub_task, presence, *workers}, timeout=stop_time.left_s())
+        await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True
 
 

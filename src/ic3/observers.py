@@ -1,7 +1,8 @@
 """Turns observations into log lines and metrics."""
 
 import sys
-from typing import TextIO, assert_never
+from collections.abc import Mapping
+from typing import Any, Final, TextIO, assert_never
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -27,6 +28,8 @@ from ic3.observations import (
     Warned,
     WorkerFailed,
 )
+
+NAMED_CHARACTERS: Final = 200
 
 
 class LogObserver:
@@ -97,15 +100,21 @@ class LogObserver:
                 assert_never(observation)
 
     def _sweep(self, sweep: SweepEnded) -> None:
+        """Say what was not taken, and name the first keys of each reason."""
+        parts = {
+            "failed": sweep.failed, "quarantined": sweep.quarantined,
+            "tags_rejected": sweep.tags_rejected, "list_rejected": sweep.list_rejected,
+        }  # fmt: skip
+        lost = {name: _plain(reasons) for name, reasons in parts.items() if reasons}
+        named = {
+            reason: [key[:NAMED_CHARACTERS] for key in keys] for reason, keys in sweep.named.items()
+        }
+        if named:
+            lost["keys"] = named
         if sweep.error is not None:
-            self._log.warning("sweep failed", error=sweep.error)
-            return
-        lost = {**sweep.failed, **sweep.quarantined, **sweep.tags_rejected}
-        if lost:
-            self._log.warning(
-                "not everything was taken", sweep_id=sweep.sweep_id, failed=dict(sweep.failed),
-                quarantined=dict(sweep.quarantined), tags_rejected=dict(sweep.tags_rejected),
-            )  # fmt: skip
+            self._log.warning("sweep failed", error=sweep.error, **lost)
+        elif lost:
+            self._log.warning("not everything was taken", sweep_id=sweep.sweep_id, **lost)
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -134,6 +143,9 @@ class MetricsObserver:
         )
         self._values = Counter(
             "ic3_values_rejected", "Tags not taken.", ["reason"], registry=registry
+        )
+        self._listed = Counter(
+            "ic3_list_rejected", "Keys of the list not taken.", ["reason"], registry=registry
         )
         self._rows = Counter("ic3_rows_written", "Rows written.", ["table"], registry=registry)
         self._ticks = Counter(
@@ -197,11 +209,17 @@ class MetricsObserver:
             (self._failed, sweep.failed),
             (self._quarantined, sweep.quarantined),
             (self._values, sweep.tags_rejected),
+            (self._listed, sweep.list_rejected),
         ):
             for reason, number in reasons.items():
-                counter.labels(reason).inc(number)
+                counter.labels(str(reason)).inc(number)
         for phase, seconds in sweep.phase_s.items():
             self._duration.labels(phase).observe(seconds)
+
+
+def _plain(reasons: Mapping[str, int]) -> dict[str, Any]:
+    """Reasons as plain words, for a member of an enum shows its class."""
+    return {str(reason): number for reason, number in reasons.items()}
 
 
 def _processors(log_format: str) -> list[structlog.typing.Processor]:

@@ -7,6 +7,7 @@ from ic3.clock import Clock
 from ic3.domain.mapping import Register
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
+from ic3.gateway.errors import Timeout, WrongType
 from ic3.gateway.sweep import Sweeper
 
 
@@ -33,6 +34,7 @@ class Gateway:
     def __init__(self, texts: dict[str, str]) -> None:
         self.texts = texts
         self.deadlines_s: list[float] = []
+        self.failures: dict[str, GatewayError] = {}
 
     async def list_keys(self, _pattern: str) -> Listed:
         return Listed(list(self.texts))
@@ -42,12 +44,31 @@ class Gateway:
     ) -> dict[str, GatewayError]:
         self.deadlines_s.append(deadline_s)
         for key in keys:
-            receive(key, self.texts[key])
-        return {}
+            if key not in self.failures:
+                receive(key, self.texts[key])
+        return self.failures
 
 
 def sweeper(gateway: Gateway, clock: Clock) -> Sweeper:
     return Sweeper(cast("RedisRESTClient", cast("Any", gateway)), simulated=True, clock=clock)
+
+
+async def test_the_first_three_keys_of_each_reason_are_named() -> None:
+    texts = {f"ic3:latest:{number}": "[]" for number in range(5)}
+    gateway = Gateway({**texts, "other:A": "", "ic3:latest:late": "{}", "ic3:latest:wrong": "{}"})
+    gateway.failures = {
+        "ic3:latest:late": Timeout("ic3:latest:late"),
+        "ic3:latest:wrong": WrongType("ic3:latest:wrong", b"{}", "hash"),
+    }
+    sweep = sweeper(gateway, Hand()).begin()
+    await sweeper(gateway, Hand()).run(sweep, Register(), deadline_s=12)
+    assert sweep.named == {
+        "wrong_prefix": ["other:A"],
+        "not_an_object": [f"ic3:latest:{number}" for number in range(3)],
+        "timeout": ["ic3:latest:late"],
+        "wrong_type": ["ic3:latest:wrong"],
+    }
+    assert [each.detail for each in sweep.rejected if each.scope == "outer"] == ["hash"]
 
 
 async def test_waiting_for_the_register_takes_nothing_from_the_gateways_time() -> None:

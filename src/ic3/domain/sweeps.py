@@ -9,6 +9,7 @@ from enum import StrEnum
 from ic3.domain.envelope import Envelope
 
 KEPT_REJECTS = 1000
+NAMED_KEYS = 3
 BATCH_ENVELOPES = 400
 
 
@@ -42,6 +43,9 @@ class Sweep:
     """What one pass over the gateway brought.
 
     `keys_scanned` = unchanged + accepted + failed + quarantined + deferred, always.
+
+    Attributes:
+        named: Reason to the first keys it struck, for the log.
     """
 
     begun_at: datetime
@@ -64,6 +68,7 @@ class Sweep:
     phase_ms: dict[str, float] = field(default_factory=dict)
     envelopes: list[Envelope] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    named: dict[str, list[str]] = field(default_factory=dict)
     error: str | None = None
     origin: Origin = Origin.LIVE
 
@@ -76,6 +81,12 @@ class Sweep:
         """Keep something not taken; beyond the bound it is only counted."""
         if len(self.rejected) < KEPT_REJECTS:
             self.rejected.append(item)
+
+    def name(self, reason: str, key: str) -> None:
+        """Remember the key for the log, where it is one of the first of this reason."""
+        keys = self.named.setdefault(str(reason), [])
+        if len(keys) < NAMED_KEYS:
+            keys.append(key)
 
     def balance(self) -> tuple[int, int]:
         """Both sides of the equation of conservation; they must be equal."""

@@ -87,6 +87,7 @@ class Sweeper:
         sweep.list_duplicates = plan.duplicates
         for item in plan.rejected:
             sweep.list_rejected[item.reason] += 1
+            sweep.name(item.reason, item.key)
             sweep.reject(item)
         sweep.list_rejected["not_text"] += listed.rejected
         sweep.list_rejected = +sweep.list_rejected
@@ -133,9 +134,13 @@ class Sweeper:
             sweep.deferred += 1
         elif isinstance(error, ContentError):
             sweep.quarantined[error.reason] += 1
-            sweep.reject(Rejected("outer", error.reason, key, error.raw, error.raw_length))
+            sweep.name(error.reason, key)
+            sweep.reject(
+                Rejected("outer", error.reason, key, error.raw, error.raw_length, error.why)
+            )
         else:
             sweep.failed[error.reason] += 1
+            sweep.name(error.reason, key)
 
     def _phase(self, sweep: Sweep, name: str, begun: float) -> None:
         sweep.phase_ms[name] = round((self._clock.monotonic() - begun) * 1000, 3)
@@ -160,6 +165,7 @@ def take(
         scope = "inner" if error.reason in _REASONS_OF_THE_TEXT else "envelope"
         raw = text.encode("utf-8", "surrogatepass")
         sweep.quarantined[error.reason] += 1
+        sweep.name(error.reason, key)
         sweep.reject(Rejected(scope, error.reason, key, raw, len(raw), error.detail))
         return
     sweep.envelopes.append(envelope)

@@ -129,6 +129,7 @@ class Poll:
         self._observe(
             SweepEnded(
                 sweep.sweep_id, outcomes, sweep.failed, sweep.quarantined, sweep.tags_rejected,
+                sweep.list_rejected, sweep.named,
                 {name: ms / 1000 for name, ms in sweep.phase_ms.items()}, sweep.error,
             )
         )  # fmt: skip
