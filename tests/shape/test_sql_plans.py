@@ -113,6 +113,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.TAG_CODES": {"codes": ["P1"]},
     "register.TAG_MAP": {},
     "register.VERSION": {},
+    "telemetry.CONFLICTING": {},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_STAGED": {},
     "telemetry.INSERT_SWEEP": SWEEP_ROW,

@@ -40,6 +40,18 @@ def test_fresh_and_stale_add_up_to_all_assets() -> None:
     assert feed.counts(now_us=NOW_US) == FeedCounts(assets=3, fresh=2, stale=1, in_alarm=1)
 
 
+def test_a_record_known_already_is_neither_shown_nor_fresh() -> None:
+    feed = feed_of(envelope(alarm="NORMAL"))
+    later_us = NOW_US + 2 * LIMIT_US
+    again = sweep(envelope(alarm="HIGH", received_us=later_us))
+    again.duplicates = again.envelopes
+
+    feed.take(again)
+
+    assert feed.counts(now_us=later_us) == FeedCounts(1, 0, 1, 0)
+    assert [each.alarm for each in feed.newest(9)] == ["NORMAL"]
+
+
 def test_new_record_makes_a_stale_asset_fresh() -> None:
     feed = feed_of(envelope())
     later_us = NOW_US + 2 * LIMIT_US

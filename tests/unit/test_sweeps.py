@@ -35,6 +35,14 @@ def test_keys_of_the_list_and_rejected_tags_are_outside_the_balance() -> None:
     assert ended.balance() == (1, 1)
 
 
+def test_what_telemetry_had_already_is_no_news() -> None:
+    ended = sweep(envelope("A"), envelope("B"))
+    assert ended.news == ended.envelopes
+    ended.duplicates = ended.envelopes[:1]
+
+    assert ended.news == ended.envelopes[1:]
+
+
 def test_empty_sweep_is_balanced() -> None:
     assert sweep().balance() == (0, 0)
 

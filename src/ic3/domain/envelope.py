@@ -64,6 +64,7 @@ class Reject(StrEnum):
     NUL_CHARACTER = "nul_character"
     NESTED_VALUE = "nested_value"
     BAD_TAG_NAME = "bad_tag_name"
+    KEY_CONFLICT = "key_conflict"
     UNCLASSIFIED = "unclassified"
 
 
@@ -93,6 +94,7 @@ REJECT_WORDS: Final[Mapping[Reject, str]] = {
     Reject.BAD_TAG_NAME: (
         f"a tag name empty, over {MAX_TAG_CHARACTERS} characters or with a control character"
     ),
+    Reject.KEY_CONFLICT: "another text is stored under the same record_id and occurred_at",
     Reject.UNCLASSIFIED: "a fault this program has no name for; please report it",
 }
 
@@ -184,6 +186,11 @@ def serial_of_key(key: str) -> str:
     if "\0" in key:
         raise EnvelopeRejected(Reject.BAD_KEY_CHARACTER)
     return key[len(KEY_PREFIX) :]
+
+
+def key_of_serial(serial: str) -> str:
+    """The key of the gateway that names a serial number."""
+    return KEY_PREFIX + serial
 
 
 def parse(serial: str, text: str, *, received_us: int, content_hash: bytes) -> Envelope:

@@ -63,9 +63,10 @@ class Feed:
         if sweep.error is not None:
             return
         self.last_good_at = self.last_sweep_at
-        for envelope in sweep.envelopes:
+        news = sweep.news
+        for envelope in news:
             self._move(envelope)
-        self._newest.extend(sweep.envelopes[-NEWEST_LIMIT:])
+        self._newest.extend(news[-NEWEST_LIMIT:])
 
     def _move(self, envelope: Envelope) -> None:
         """Late news neither refreshes nor alarms; of an impossible time only the asset counts."""

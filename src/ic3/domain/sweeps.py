@@ -45,6 +45,7 @@ class Sweep:
     `keys_scanned` = unchanged + accepted + failed + quarantined + deferred, always.
 
     Attributes:
+        duplicates: Those of the envelopes that telemetry had already; known once it is stored.
         named: Reason to the first keys it struck, for the log.
     """
 
@@ -67,6 +68,7 @@ class Sweep:
     tags_rejected: Counter[str] = field(default_factory=Counter)
     phase_ms: dict[str, float] = field(default_factory=dict)
     envelopes: list[Envelope] = field(default_factory=list)
+    duplicates: list[Envelope] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     named: dict[str, list[str]] = field(default_factory=dict)
     error: str | None = None
@@ -76,6 +78,14 @@ class Sweep:
     def accepted(self) -> int:
         """Envelopes taken."""
         return len(self.envelopes)
+
+    @property
+    def news(self) -> list[Envelope]:
+        """Envelopes that telemetry did not have: what is broadcast and shown."""
+        if not self.duplicates:
+            return self.envelopes
+        known = set(map(id, self.duplicates))
+        return [each for each in self.envelopes if id(each) not in known]
 
     def reject(self, item: Rejected) -> None:
         """Keep something not taken; beyond the bound it is only counted."""

@@ -90,7 +90,7 @@ class Poll:
             raise
         else:
             self._sweeper.accept(sweep.envelopes)
-            self._hub.publish(sweep.envelopes)
+            self._hub.publish(sweep.news)
             stored.set_result(True)
         self._feed.take(sweep)
         self._tell(sweep)
@@ -142,6 +142,6 @@ def _fail(sweep: Sweep, error: GatewayError | StoreError) -> None:
     sweep.error = str(error)
     sweep.sweep_id = None
     sweep.stored = sweep.duplicate = 0
-    sweep.envelopes = []
+    sweep.envelopes, sweep.duplicates = [], []
     if isinstance(error, DatabaseAway):
         sweep.rejected = []
