@@ -1,5 +1,7 @@
 """Turns observations into log lines and metrics."""
 
+import asyncio
+import logging
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, TextIO, assert_never
@@ -99,6 +101,15 @@ class LogObserver:
             case _:
                 assert_never(observation)
 
+    def library(self, record: logging.LogRecord) -> None:
+        """Write what a library said in one line, without its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        write(
+            "a library said", library=record.name, text=record.getMessage().strip(),
+            error="" if error is None else f"{type(error).__name__}: {error}",
+        )  # fmt: skip
+
     def _sweep(self, sweep: SweepEnded) -> None:
         """Say what was not taken, and name the first keys of each reason."""
         parts = {
@@ -118,6 +129,20 @@ class LogObserver:
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
+
+
+class LibraryHandler(logging.Handler):
+    """Brings what libraries log, from warnings up, into the program's own log."""
+
+    def __init__(self, log: LogObserver) -> None:
+        super().__init__(logging.WARNING)
+        self._observer = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        # A request that the stop cut off is no news.
+        if not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)):
+            self._observer.library(record)
 
 
 class MetricsObserver:

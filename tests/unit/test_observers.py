@@ -1,13 +1,15 @@
 """What a person and a machine read of what happened."""
 
+import asyncio
 import io
 import json
+import logging
 
 from prometheus_client import CollectorRegistry
 
 from ic3.domain.envelope import Reject
 from ic3.observations import SweepEnded
-from ic3.observers import LogObserver, MetricsObserver
+from ic3.observers import LibraryHandler, LogObserver, MetricsObserver
 
 LOST = SweepEnded(
     7, {"stored": 1}, {"timeout": 2}, {Reject.NOT_AN_OBJECT: 2}, {}, {Reject.WRONG_PREFIX: 1},
@@ -55,6 +57,27 @@ def test_keys_of_the_list_that_were_not_taken_are_counted() -> None:
     MetricsObserver(registry)(LOST)
     labels = {"reason": "wrong_prefix"}
     assert registry.get_sample_value("ic3_list_rejected_total", labels) == 1
+
+
+def _library_line(log_format: str, message: str, error: BaseException | None = None) -> str:
+    stream = io.StringIO()
+    info = (type(error), error, None) if error else None
+    LibraryHandler(LogObserver(log_format, stream)).handle(
+        logging.LogRecord("uvicorn.error", logging.ERROR, "x.py", 1, message, None, info)
+    )
+    return stream.getvalue()
+
+
+def test_what_a_library_logs_is_one_line_without_its_traceback() -> None:
+    line = _library_line("text", "Exception in ASGI application\n", ValueError("a\nb"))
+    assert line.count("\n") == 1
+    assert "error   a library said  library='uvicorn.error'" in line
+    assert line.endswith(r"text='Exception in ASGI application'  error='ValueError: a\nb'" + "\n")
+    assert json.loads(_library_line("json", "x"))["text"] == "x"
+
+
+def test_a_request_cut_off_by_the_stop_is_no_line() -> None:
+    assert _library_line("text", "Exception", asyncio.CancelledError()) == ""
 
 
 def test_a_sweep_that_took_everything_is_no_line() -> None:

@@ -1,5 +1,6 @@
 """Commands that run or prepare the product: demo, serve, migrate."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -52,7 +53,9 @@ def _serve(*, demo: bool) -> None:
 
     from ic3.app import serve as run_product
     from ic3.clock import Clock
+    from ic3.observers import LibraryHandler, LogObserver
 
+    logging.getLogger().addHandler(LibraryHandler(LogObserver(settings.log_format)))
     talker = Talker(settings, demo=demo)
     uvloop.run(
         run_product(
