@@ -48,7 +48,7 @@ from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.monitoring import EndedSweeps
-from ic3.workers.runner import run_worker
+from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 
 SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
@@ -318,7 +318,14 @@ async def _run(
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
         workers = [
-            group.create_task(run_worker(make(parts), clock=clock, observe=tell))
+            group.create_task(
+                run_worker(
+                    make(parts),
+                    clock=clock,
+                    observe=tell,
+                    back_off_limit_s=min(BACK_OFF_LIMIT_S, settings.poll_interval_s),
+                )
+            )
             for make in WORKERS
         ]
         hub_task = group.create_task(hub.run())
