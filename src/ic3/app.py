@@ -201,7 +201,7 @@ async def plant(
     if fill:
         await fill_register(settings, ingest, tell)
     tell(Starting("plant", "simulated plant on loopback"))
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_data_dir(settings)
     process = await plant_process(
         settings, "--watch-parent", "--interval", f"{settings.poll_interval_s:g}",
         "--speed", f"{settings.plant_speed:g}", "--scenario", scenario,
@@ -223,6 +223,16 @@ async def plant(
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+def _make_data_dir(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"plant: {settings.data_dir}: {error.strerror}; set IC3_DATA_DIR to one that can be"
+            " used"
+        ) from None
 
 
 async def plant_process(settings: Settings, *arguments: str) -> asyncio.subprocess.Process:

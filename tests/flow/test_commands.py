@@ -136,6 +136,13 @@ def test_runs_have_stable_keys(site: Site) -> None:
     assert "unmatched" in table.stdout.splitlines()[0]
 
 
+def test_a_row_of_a_piped_table_is_one_line(site: Site) -> None:
+    lines = site.run("doctor").stdout.splitlines()
+    assert len(lines) == 1 + len(site.json("doctor")["checks"])
+    assert max(map(len, lines)) < 1000
+    assert any("ic3 import register FILE.csv" in line for line in lines)
+
+
 def test_config_shows_every_setting_and_its_source(site: Site) -> None:
     document = site.json("config", "show")
     assert all(list(row) == ["name", "value", "source"] for row in document)

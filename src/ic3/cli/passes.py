@@ -44,7 +44,7 @@ async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
     """
     clock = Clock()
     async with AsyncExitStack() as stack:
-        dsn, pool = await stack.enter_async_context(opened(settings))
+        dsn, pool = await stack.enter_async_context(opened(settings, only_look=not write))
         if write:
             await stack.enter_async_context(no_server_beside(dsn))
             await migrate(dsn, adopt_zone=settings.adopt_zone)

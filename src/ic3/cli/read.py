@@ -42,7 +42,7 @@ def runs(
     from ic3.store.monitoring import MonitoringStore
 
     async def work() -> list[Run]:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             return await MonitoringStore(pool).recent_runs(limit)
 
     found = run(work())
@@ -225,7 +225,7 @@ async def _check_database(settings: Settings) -> list[Check]:
     from ic3.store.monitoring import MonitoringStore
 
     try:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             async with pool.connection() as connection:
                 missing = await pending(connection)
             if missing:
@@ -291,7 +291,7 @@ def _last_run(settings: Settings) -> tuple[Any, str]:
     from ic3.store.monitoring import MonitoringStore
 
     async def work() -> Any:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             found = await MonitoringStore(pool).recent_runs(1)
             return found[0] if found else None
 

@@ -426,7 +426,10 @@ def _default_shared_buffers_mib() -> int:
 
 def _explained(error: OSError | subprocess.SubprocessError) -> EmbeddedError:
     if isinstance(error, OSError) and error.filename is not None:
-        return EmbeddedError(f"embedded PostgreSQL: {error.filename}: {error.strerror}")
+        return EmbeddedError(
+            f"embedded PostgreSQL: {error.filename}: {error.strerror}; where the directory is at"
+            " fault, set IC3_DATA_DIR to one that can be used"
+        )
     return EmbeddedError("embedded PostgreSQL: " + " ".join(str(error).split()))
 
 

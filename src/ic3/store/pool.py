@@ -250,7 +250,10 @@ def translate(error: psycopg.Error) -> StoreError:
     """Our error for one of the driver's."""
     state = error.sqlstate
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return DatabaseAway(f"database: the connection was lost ({first_line(error)})")
+        words = first_line(error)
+        if words.startswith("connection failed"):
+            return DatabaseAway(f"database: {words}")
+        return DatabaseAway(f"database: the connection was lost ({words})")
     if state is not None and (state.startswith(("08", "57P0")) or state in {"53300", "25006"}):
         return DatabaseAway(f"database: {first_line(error)}")
     if state in {"23505", "40001", "40P01"}:
