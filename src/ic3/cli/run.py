@@ -94,10 +94,10 @@ class Talker:
 
         assert isinstance(first, FirstLogin)
         if first.password is None:
-            password = "with the password of IC3_ADMIN_PASSWORD"
+            words = "with the password of IC3_ADMIN_PASSWORD"
         else:
-            password = f"{first.password}   (shown only now)"
-        self._login = f"first login:     {first.username}  {password}"
+            words = f"{first.password}   (shown only now)"
+        self._login = f"first login:     {first.username}  {words}"
         if not self._demo:
             _say(self._login)
 
