@@ -319,8 +319,9 @@ async def _run(
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
     readiness = ReadinessReader(
-        database=ingest, feed=feed, interval_s=settings.poll_interval_s, clock=clock
-    )
+        database=ingest, feed=feed, interval_s=settings.poll_interval_s,
+        simulated=settings.simulated, clock=clock,
+    )  # fmt: skip
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,

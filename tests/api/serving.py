@@ -221,7 +221,9 @@ async def serving(
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
     reads = MonitoringReads(latest, runs)
-    readiness = ReadinessReader(database=database, feed=feed, interval_s=15, clock=clock)
+    readiness = ReadinessReader(
+        database=database, feed=feed, interval_s=15, simulated=False, clock=clock
+    )
     live_socket = LiveSocket(
         hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
         clock=clock, observe=told.append,

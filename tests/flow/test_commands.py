@@ -175,7 +175,7 @@ def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:
 
 def test_status_of_a_server_that_does_not_run_is_5(site: Site) -> None:
     document = site.json("status", code=5)
-    assert list(document) == ["server", "ready", "reasons", "last_run"]
+    assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
     assert (document["server"], document["ready"]) == ("not running", False)
 
 
@@ -193,8 +193,10 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
     with Product(own_place, **settings) as product:
         product.start().until_ready()
         document = site.json("status")
-        assert list(document) == ["server", "ready", "reasons", "last_run"]
+        assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
         assert document["ready"] is True
+        assert document["plant"] == "simulated"
+        assert "plant      SIMULATED PLANT" in site.run("status").stdout
         assert list(document["last_run"]) == RUN_KEYS
         for name, word in (("asha", password), ("binod", made.stdout.strip())):
             credentials = {"username": name, "password": word}

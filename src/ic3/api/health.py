@@ -22,10 +22,15 @@ class Alive(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether the product works; `reasons` says why it does not."""
+    """Whether the product works; `reasons` says why it does not.
+
+    Attributes:
+        plant: `simulated` or `real`.
+    """
 
     ready: bool
     reasons: list[str]
+    plant: str
 
 
 class ReadinessReader:
@@ -35,15 +40,17 @@ class ReadinessReader:
         database: Away or not; its reason, which names hosts, stays in the log.
         feed: Knows the last sweeps.
         interval_s: Between two sweeps.
+        simulated: Whether the plant is the bundled one.
         clock: Tells how old the last good sweep is.
     """
 
     def __init__(
-        self, *, database: Database, feed: Feed, interval_s: float, clock: Clock
+        self, *, database: Database, feed: Feed, interval_s: float, simulated: bool, clock: Clock
     ) -> None:  # fmt: skip
         self._database = database
         self._feed = feed
         self._overdue_s = STALE_AFTER_INTERVALS * interval_s + OVERDUE_GRACE_S
+        self._plant = "simulated" if simulated else "real"
         self._clock = clock
         self.stopping = False
 
@@ -56,7 +63,7 @@ class ReadinessReader:
             since = self._database.away_since.isoformat(timespec="seconds")
             reasons.append(f"database away since {since}")
         reasons += self._of_sweeps()
-        return Readiness(not reasons, reasons)
+        return Readiness(not reasons, reasons, self._plant)
 
     def _of_sweeps(self) -> list[str]:
         feed, good = self._feed, self._feed.last_good_at

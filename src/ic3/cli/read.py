@@ -6,7 +6,7 @@ import shutil
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,11 @@ from ic3.errors import GatewayError, IC3Error
 from ic3.settings import Settings, load, options
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+
+PLANTS: Final = {
+    "simulated": ("SIMULATED PLANT", "every reading is made up"),
+    "real": ("real", "read through REDIS_API_BASE"),
+}
 
 config_app = typer.Typer(help="What the settings are.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
@@ -75,6 +80,7 @@ def status(as_json: AsJson = False) -> None:
         "server": "running" if server is not None else "not running",
         "ready": bool(server and server.get("ready")),
         "reasons": (server or {}).get("reasons", []),
+        "plant": (server or {}).get("plant") or ("simulated" if settings.simulated else "real"),
         "last_run": last,
     }
     if as_json:
@@ -84,6 +90,7 @@ def status(as_json: AsJson = False) -> None:
         rows = [
             ["server", document["server"], f"http://{settings.host}:{settings.port}", ""],
             ["readiness", "ready" if document["ready"] else "NOT READY", reasons, ""],
+            ["plant", *PLANTS[document["plant"]], ""],
         ]
         if last is not None:
             seconds = (Clock().now() - last.run_at).total_seconds()
