@@ -1,6 +1,7 @@
 """The command line: data on stdout, talk on stderr, exit codes, nothing written by mistake."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ TABLES = (
     "ic3_parameter_master", "ic3_asset_tag_map", "schema_migrations",
 )  # fmt: skip
 
+# A day of readings, a good run, and failed ones after it.
+YESTERDAY = """
+INSERT INTO ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, recorded_at)
+SELECT n, 'T', 1, n, now() - interval '1 day' FROM generate_series(1, 50000) n;
+INSERT INTO ic3_asset_master (serialnumber) VALUES ('A');
+INSERT INTO ic3_ingest_run_log (run_at, keys_scanned, matched, unmatched, tags_skipped, error_msg)
+VALUES (now() - interval '1 minute', 557, 541, 16, 89, NULL), (now(), 0, 0, 0, 0, 'gateway: away')
+"""
 PRESENT = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = x'69633370'::int"
 
 
@@ -164,6 +173,30 @@ def test_doctor_has_stable_keys_and_a_fix_for_every_problem(site: Site) -> None:
     states = {check["name"]: check["state"] for check in document["checks"]}
     assert states["database"] == "pass"
     site.run("doctor", "--strict", code=3)
+
+
+def _checks(site: Site, dsn: str) -> dict[str, list[str]]:
+    ended = ic3_here(site.place, "doctor", "--json", DATABASE_URL=dsn)
+    return {
+        check["name"]: [check["state"], check["detail"]]
+        for check in json.loads(ended.stdout)["checks"]
+    }
+
+
+def test_doctor_fails_a_database_that_is_to_be_migrated(site: Site, empty_dsn: str) -> None:
+    assert _checks(site, empty_dsn)["database"][0] == "fail"
+
+
+def test_doctor_judges_register_and_growth_by_what_is_stored(site: Site, fresh_dsn: str) -> None:
+    found = _checks(site, fresh_dsn)
+    assert found["register"] == ["warn", "the register is empty: no reading belongs to an asset"]
+    assert found["growth"] == ["pass", "known after the first whole day"]
+    with psycopg.connect(fresh_dsn, autocommit=True) as connection:
+        connection.execute(YESTERDAY)
+    found = _checks(site, fresh_dsn)
+    assert found["register"] == ["warn", "16 of 557 keys are not in the register"]
+    assert found["tag map"] == ["warn", "89 tags have no parameter"]
+    assert re.match(r"0\.0\d GB a day, 1 of 30 days are stored; the disk", found["growth"][1])
 
 
 def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:

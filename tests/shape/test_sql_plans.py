@@ -95,6 +95,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "monitoring.RECENT_RUNS": {"limit": 20},
     "monitoring.UNLOGGED_SWEEPS": {},
     "partitions.EXISTING": {"table": "telemetry"},
+    "partitions.SIZES_OF_DAYS": {"today": "20260615"},
     "partitions.TAKE_TURN": {},
     "partitions.TRIM_DEFAULT": {"before": NOW},
     "partitions.TRIM_DEFAULT_READINGS": {"before": NOW},
