@@ -45,21 +45,24 @@ from ic3.store.gaps import GapStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
-from ic3.store.pool import Database
+from ic3.store.pool import Availability, Database
+from ic3.store.presence import keep_presence
 from ic3.store.register import RegisterStore
 from ic3.store.runs import RunStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.monitoring import EndedSweeps
-from ic3.workers.runner import run_worker
+from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
 
 SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
 API_TIMEOUT_S: Final = 5.0
-STOP_LIMIT_S: Final = 4.0
 DRAIN_LIMIT_S: Final = 1.5
+SAVE_LIMIT_S: Final = 10.0
+STOP_LIMIT_S: Final = 4.3
+WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
@@ -75,6 +78,20 @@ class FirstLogin:
 
     username: str
     password: str | None
+
+
+class StopTime:
+    """What is left of the one deadline that the whole stop has; it begins when first asked."""
+
+    def __init__(self) -> None:
+        self._ends: float | None = None
+
+    def left_s(self) -> float:
+        """Seconds left; 0 where there are none."""
+        now = asyncio.get_running_loop().time()
+        if self._ends is None:
+            self._ends = now + STOP_LIMIT_S
+        return max(0.0, self._ends - now)
 
 
 async def serve(
@@ -99,7 +116,7 @@ async def serve(
     Raises:
         IC3Error: Something keeps the program from starting; one line for a person.
     """
-    stop = stop or asyncio.Event()
+    stop, stop_time = stop or asyncio.Event(), StopTime()
     registry = CollectorRegistry()
     tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), observe)
     with _signals(stop, tell) as signals:
@@ -110,16 +127,17 @@ async def serve(
             bound = listen(settings.host, settings.port)
             stack.callback(bound.close)
             _warn(settings, tell)
-            dsn = await stack.enter_async_context(database(settings, tell))
+            dsn = await stack.enter_async_context(database(settings, tell, stop_time))
             await migrate(
                 dsn, adopt_zone=settings.adopt_zone,
                 say=lambda step: tell(Starting("schema", step)),
             )  # fmt: skip
+            availability = Availability(clock, tell)
             ingest = await stack.enter_async_context(
-                _pool(dsn, "ic3 ingest", 4, INGEST_TIMEOUT_S, clock, tell)
+                _pool(dsn, "ic3 ingest", INGEST_TIMEOUT_S, clock, availability)
             )
             requests = await stack.enter_async_context(
-                _pool(dsn, "ic3 api", 4, API_TIMEOUT_S, clock, None)
+                _pool(dsn, "ic3 api", API_TIMEOUT_S, clock, availability)
             )
             await refuse_mixing(settings, ingest)
             base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
@@ -131,15 +149,18 @@ async def serve(
             stack.push_async_callback(spool.close)
             signals.started()
             await _run(
-                settings, clock=clock, tell=tell, stop=stop, bound=bound, registry=registry,
-                ingest=ingest, requests=requests, client=client, base=base,
+                settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
+                registry=registry, ingest=ingest, requests=requests, client=client, base=base,
                 spool=spool,
             )  # fmt: skip
 
 
 @asynccontextmanager
-async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
+async def database(
+    settings: Settings, tell: Observe, stop_time: StopTime | None = None
+) -> AsyncIterator[str]:
     """The DSN of the database: the configured one, or the embedded one while it runs."""
+    stop_time = stop_time or StopTime()
     if settings.database_url is not None:
         _check_database_url(settings.database_url)
         yield settings.database_url
@@ -160,7 +181,7 @@ async def database(settings: Settings, tell: Observe) -> AsyncIterator[str]:
                 keeper.set()
                 task.cancel()
     finally:
-        await postgres.stop()
+        await postgres.stop(limit_s=stop_time.left_s())
     if failure is not None:
         raise failure
 
@@ -190,7 +211,7 @@ async def plant(
     if fill:
         await fill_register(settings, ingest, tell)
     tell(Starting("plant", "simulated plant on loopback"))
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_data_dir(settings)
     process = await plant_process(
         settings, "--watch-parent", "--interval", f"{settings.poll_interval_s:g}",
         "--speed", f"{settings.plant_speed:g}", "--scenario", scenario,
@@ -212,6 +233,16 @@ async def plant(
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+def _make_data_dir(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"plant: {settings.data_dir}: {error.strerror}; set IC3_DATA_DIR to one that can be"
+            " used"
+        ) from None
 
 
 async def plant_process(settings: Settings, *arguments: str) -> asyncio.subprocess.Process:
@@ -276,9 +307,9 @@ def warnings(settings: Settings) -> list[str]:
 
 
 async def _run(
-    settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, bound: socket.socket,
-    registry: CollectorRegistry, ingest: Database, requests: Database, client: RedisRESTClient,
-    base: str, spool: Spool,
+    settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
+    bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
+    client: RedisRESTClient, base: str, spool: Spool,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     latest, runs = LatestReadings(), RecentRuns()
@@ -290,16 +321,21 @@ async def _run(
     unsaved = UnsavedSweeps()
     _gauge_spool(registry, spool, clock)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
+    # What cannot be stored in an interval waits in the spool.
+    hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
-        spool=spool, unsaved=unsaved, telemetry=TelemetryStore(ingest, spool=spool.uuid),
-        gaps=GapStore(ingest, spool=spool.uuid), monitoring=MonitoringStore(ingest),
-        registers=RegisterStore(ingest),
+        spool=spool, unsaved=unsaved, telemetry=TelemetryStore(hurried, spool=spool.uuid),
+        gaps=GapStore(hurried, spool=spool.uuid), monitoring=MonitoringStore(ingest),
+        registers=RegisterStore(hurried),
         partitions=PartitionStore(ingest, raw_days=settings.raw_days),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
-    readiness = ReadinessReader(database=ingest, feed=feed)
+    readiness = ReadinessReader(
+        database=ingest, feed=feed, interval_s=settings.poll_interval_s,
+        simulated=settings.simulated, clock=clock,
+    )  # fmt: skip
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
@@ -307,12 +343,16 @@ async def _run(
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
+        back_off_limit_s = min(BACK_OFF_LIMIT_S, settings.poll_interval_s)
         made = [make(parts) for make in WORKERS]
         workers = {
-            each.name: group.create_task(run_worker(each, clock=clock, observe=tell))
+            each.name: group.create_task(
+                run_worker(each, clock=clock, observe=tell, back_off_limit_s=back_off_limit_s)
+            )
             for each in made
         }
         hub_task = group.create_task(hub.run())
+        presence = group.create_task(keep_presence(ingest.dsn))
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
@@ -321,10 +361,13 @@ async def _run(
         waiting.cancel()
         readiness.stopping = True
         await _drain(workers, unsaved, parts.ended)
-        for worker in workers.values():
-            worker.cancel()
-        hub_task.cancel()
-        await asyncio.wait({hub_task, *workers.values()}, timeout=STOP_LIMIT_S)
+        ending = {hub_task, presence, *workers.values()}
+        for task in ending:
+            task.cancel()
+        await asyncio.wait(ending, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
+        for pool in (ingest, requests):
+            pool.cut_all()
+        await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True
 
 
@@ -422,11 +465,11 @@ def _http(
 
 @asynccontextmanager
 async def _pool(
-    dsn: str, name: str, size: int, statement_timeout_s: float, clock: Clock, tell: Observe | None
+    dsn: str, name: str, statement_timeout_s: float, clock: Clock, availability: Availability
 ) -> AsyncIterator[Database]:
     pool = Database(
-        dsn, name=name, size=size, statement_timeout_s=statement_timeout_s, clock=clock,
-        observe=tell,
+        dsn, name=name, size=4, statement_timeout_s=statement_timeout_s, clock=clock,
+        availability=availability,
     )  # fmt: skip
     await pool.open()
     try:

@@ -1,6 +1,6 @@
 """Everything the program can state about itself; log lines and metrics are its readers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -37,13 +37,19 @@ class MonitoringStarted:
 
 @dataclass(frozen=True, slots=True)
 class SweepEnded:
-    """A pass over the gateway ended, stored or failed."""
+    """A pass over the gateway ended, stored or failed.
+
+    Attributes:
+        named: Reason to the first keys it struck.
+    """
 
     sweep_id: int | None
     outcomes: Mapping[str, int]
     failed: Mapping[str, int]
     quarantined: Mapping[str, int]
     tags_rejected: Mapping[str, int]
+    list_rejected: Mapping[str, int]
+    named: Mapping[str, Sequence[str]]
     phase_s: Mapping[str, float]
     error: str | None
 
@@ -104,7 +110,7 @@ class RunLogged:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A monitoring run failed."""
+    """A monitoring run of a sweep that was stored failed; a failed sweep is a failed run itself."""
 
     error: str
     duration_ms: int

@@ -1,7 +1,10 @@
 """Turns observations into log lines and metrics."""
 
+import asyncio
+import logging
 import sys
-from typing import TextIO, assert_never
+from collections.abc import Mapping
+from typing import Any, Final, TextIO, assert_never
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -32,6 +35,8 @@ from ic3.observations import (
     WorkerFailed,
 )
 
+NAMED_CHARACTERS: Final = 200
+
 
 class LogObserver:
     """Writes one line an observation; the contract's two lines to the letter.
@@ -59,8 +64,8 @@ class LogObserver:
                     f" matched={run.matched} unmatched={run.unmatched}"
                     f" inserted={run.rows_inserted} skipped={run.tags_skipped}"
                 )
-            case RunFailed():
-                pass  # the sweep's own line has said it
+            case RunFailed(error, duration_ms):
+                log.warning("monitoring run failed", error=error, duration_ms=duration_ms)
             case SweepEnded() as sweep:
                 self._sweep(sweep)
             case Starting(part, detail):
@@ -110,19 +115,48 @@ class LogObserver:
             case _:
                 assert_never(observation)
 
+    def library(self, record: logging.LogRecord) -> None:
+        """Write what a library said in one line, without its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        write(
+            "a library said", library=record.name, text=record.getMessage().strip(),
+            error="" if error is None else f"{type(error).__name__}: {error}",
+        )  # fmt: skip
+
     def _sweep(self, sweep: SweepEnded) -> None:
+        """Say what was not taken, and name the first keys of each reason."""
+        parts = {
+            "failed": sweep.failed, "quarantined": sweep.quarantined,
+            "tags_rejected": sweep.tags_rejected, "list_rejected": sweep.list_rejected,
+        }  # fmt: skip
+        lost = {name: _plain(reasons) for name, reasons in parts.items() if reasons}
+        named = {
+            reason: [key[:NAMED_CHARACTERS] for key in keys] for reason, keys in sweep.named.items()
+        }
+        if named:
+            lost["keys"] = named
         if sweep.error is not None:
-            self._log.warning("sweep failed", error=sweep.error)
-            return
-        lost = {**sweep.failed, **sweep.quarantined, **sweep.tags_rejected}
-        if lost:
-            self._log.warning(
-                "not everything was taken", sweep_id=sweep.sweep_id, failed=dict(sweep.failed),
-                quarantined=dict(sweep.quarantined), tags_rejected=dict(sweep.tags_rejected),
-            )  # fmt: skip
+            self._log.warning("sweep failed", error=sweep.error, **lost)
+        elif lost:
+            self._log.warning("not everything was taken", sweep_id=sweep.sweep_id, **lost)
 
     def _line(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
+
+
+class LibraryHandler(logging.Handler):
+    """Brings what libraries log, from warnings up, into the program's own log."""
+
+    def __init__(self, log: LogObserver) -> None:
+        super().__init__(logging.WARNING)
+        self._observer = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        # A request that the stop cut off is no news.
+        if not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)):
+            self._observer.library(record)
 
 
 class MetricsObserver:
@@ -148,6 +182,9 @@ class MetricsObserver:
         )
         self._values = Counter(
             "ic3_values_rejected", "Tags not taken.", ["reason"], registry=registry
+        )
+        self._listed = Counter(
+            "ic3_list_rejected", "Keys of the list not taken.", ["reason"], registry=registry
         )
         self._rows = Counter("ic3_rows_written", "Rows written.", ["table"], registry=registry)
         self._ticks = Counter(
@@ -202,6 +239,8 @@ class MetricsObserver:
                 pass
 
     def _sweep(self, sweep: SweepEnded) -> None:
+        if sweep.error is not None:
+            self._runs.labels("failed").inc()
         for name, number in sweep.outcomes.items():
             self._envelopes.labels(name).inc(number)
         self._rows.labels("telemetry").inc(sweep.outcomes.get("stored", 0))
@@ -209,11 +248,17 @@ class MetricsObserver:
             (self._failed, sweep.failed),
             (self._quarantined, sweep.quarantined),
             (self._values, sweep.tags_rejected),
+            (self._listed, sweep.list_rejected),
         ):
             for reason, number in reasons.items():
-                counter.labels(reason).inc(number)
+                counter.labels(str(reason)).inc(number)
         for phase, seconds in sweep.phase_s.items():
             self._duration.labels(phase).observe(seconds)
+
+
+def _plain(reasons: Mapping[str, int]) -> dict[str, Any]:
+    """Reasons as plain words, for a member of an enum shows its class."""
+    return {str(reason): number for reason, number in reasons.items()}
 
 
 def _processors(log_format: str) -> list[structlog.typing.Processor]:

@@ -223,7 +223,10 @@ async def serving(
     )
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
-    reads, readiness = MonitoringReads(latest, runs), ReadinessReader(database=database, feed=feed)
+    reads = MonitoringReads(latest, runs)
+    readiness = ReadinessReader(
+        database=database, feed=feed, interval_s=15, simulated=False, clock=clock
+    )
     spool = Spool(
         Path("/nowhere"), cap_bytes=1 << 20, age_cap_s=1, clock=clock, observe=told.append
     )

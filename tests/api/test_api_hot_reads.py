@@ -100,6 +100,24 @@ async def test_of_a_repeated_parameter_the_last_counts(site: Site) -> None:
     assert (await site.get(LIVE + "a&serial_number=b")).json()["serial_number"] == "b"
 
 
+@pytest.mark.parametrize(
+    ("known", "status"),
+    [
+        ('"a", {}', 304), ("W/{}", 304), ("*", 304), ('W/"a" ,W/{}', 304), ('"a"', 200),
+        ("{}x", 200), ("", 200),
+    ],
+)  # fmt: skip
+async def test_a_body_that_the_client_has_is_not_sent_again(
+    site: Site, known: str, status: int
+) -> None:
+    etag = (await site.get(PROGRESS)).header("etag")
+    headers = [("If-None-Match", known.format(etag))]
+    twice = [("If-None-Match", '"z"'), *headers]
+    for path in (PROGRESS, PROGRESS + "?more=1"):
+        assert (await site.get(path, headers=headers)).status == status
+        assert (await site.get(path, headers=twice)).status == status
+
+
 @pytest.mark.parametrize("path", [PROGRESS, LIVE + quote(PANEL), LIVE + "nobody"])
 @pytest.mark.parametrize("origin", [FRIEND, "https://evil.example", None])
 async def test_both_ways_give_the_same_answer(site: Site, path: str, origin: str | None) -> None:

@@ -1,7 +1,7 @@
 """Telemetry, stats, the CMMS read and readiness, with the database and without it."""
 
 import asyncio
-from datetime import UTC, datetime
+from typing import Any
 
 from serving import NOW, NOW_US, PANEL, Site, envelope, envelopes, fill, run, serving
 
@@ -187,7 +187,8 @@ async def test_a_database_that_is_away_holds_a_request_for_seconds_only() -> Non
         )
         assert [each.status for each in answers] == [503, 503, 200]
         ready = await site.ask("GET", "/readyz")
-        assert "Connection refused" in ready.json()["reasons"][0]
+        assert ready.json()["reasons"][0] == "database away since 2026-06-15T01:42:00+00:00"
+        assert b"127.0.0.1" not in ready.body
     assert asyncio.get_running_loop().time() - begun < 8
 
 
@@ -208,17 +209,31 @@ async def test_readiness_says_each_reason(stored: Site) -> None:
         503, ["gateway: timeout; last good sweep: 2026-06-15T01:42:00+00:00"],
     )  # fmt: skip
     swept(stored, 2)
-    stored.database.away_since = datetime(2026, 6, 15, 1, 41, tzinfo=UTC)
-    stored.database.away_reason = "database: the connection was lost"
-    assert await ready() == (
-        503, ["database: the connection was lost; away since 2026-06-15T01:41:00+00:00"],
-    )  # fmt: skip
+    stored.database.availability.lost("database: connection to 10.0.0.1 as ic3 refused")
+    assert await ready() == (503, ["database away since 2026-06-15T01:42:00+00:00"])
     # The next answer of the database ends it.
     assert (await stored.get("/api/cmms/assets/x")).status == 404
     assert await ready() == (200, [])
     stored.readiness.stopping = True
     assert await ready() == (503, ["the server is stopping"])
     assert (await stored.ask("GET", "/livez")).body == b'{"status":"ok"}'
+
+
+async def test_readiness_ends_when_no_sweep_ends_and_hides_what_libpq_says(site: Site) -> None:
+    async def reasons() -> Any:
+        return (await site.ask("GET", "/readyz")).json()["reasons"]
+
+    swept(site, 1)
+    site.clock.advance(49)
+    assert await reasons() == []
+    site.clock.advance(2)
+    assert await reasons() == [
+        "no sweep has ended for 50 s; last good sweep: 2026-06-15T01:42:00+00:00"
+    ]
+    swept(site, error="database: connection to 10.0.0.1 as ic3 refused")
+    assert await reasons() == [
+        "the last sweep failed at the database; last good sweep: 2026-06-15T01:42:00+00:00"
+    ]
 
 
 async def test_a_reading_is_on_the_wire_as_soon_as_it_is_in_memory(site: Site) -> None:

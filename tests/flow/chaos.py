@@ -141,9 +141,7 @@ class Drive:
         return self.outcome
 
     def _plant(self) -> Gateway:
-        return Gateway(
-            interval_s=self._interval_s, port=self._port, replicate=self._replicate
-        )
+        return Gateway(interval_s=self._interval_s, port=self._port, replicate=self._replicate)
 
     def _fill_register(self) -> None:
         self.product.line("done in|sweep failed", 60)
@@ -264,7 +262,8 @@ def main() -> int:
     (RESULTS / "chaos.json").write_text(json.dumps(found, indent=2) + "\n")
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value:,} |" for name, value in found.items()
                      if isinstance(value, int | float))  # fmt: skip
-    text = f"# Chaos\n\nOf {found['at']}. Lost to tracebacks must be 0.\n\n| what | number |\n|---|---|\n"
+    words = "From lost to tracebacks all must be 0, but rows."
+    text = f"# Chaos\n\nOf {found['at']}. {words}\n\n| what | number |\n|---|---|\n"
     (RESULTS / "chaos.md").write_text(f"{text}{rows}\n")
     print(rows)
     return 1 if outcome.odd else 0

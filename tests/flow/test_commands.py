@@ -1,13 +1,14 @@
 """The command line: data on stdout, talk on stderr, exit codes, nothing written by mistake."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from driven import Product, free_port, ic3, ic3_here, live_path, request, until
+from driven import Product, children, free_port, ic3, ic3_here, live_path, request, until
 
 from ic3 import __version__
 from ic3.store.migrate import migrations
@@ -28,6 +29,16 @@ TABLES = (
     "ic3_asset_monitoring_latest", "ic3_ingest_run_log", "ic3_asset_master", "ic3_user",
     "ic3_parameter_master", "ic3_asset_tag_map", "schema_migrations",
 )  # fmt: skip
+
+# A day of readings, a good run, and failed ones after it.
+YESTERDAY = """
+INSERT INTO ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, recorded_at)
+SELECT n, 'T', 1, n, now() - interval '1 day' FROM generate_series(1, 50000) n;
+INSERT INTO ic3_asset_master (serialnumber) VALUES ('A');
+INSERT INTO ic3_ingest_run_log (run_at, keys_scanned, matched, unmatched, tags_skipped, error_msg)
+VALUES (now() - interval '1 minute', 557, 541, 16, 89, NULL), (now(), 0, 0, 0, 0, 'gateway: away')
+"""
+PRESENT = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = x'69633370'::int"
 
 
 class Site:
@@ -136,6 +147,13 @@ def test_runs_have_stable_keys(site: Site) -> None:
     assert "unmatched" in table.stdout.splitlines()[0]
 
 
+def test_a_row_of_a_piped_table_is_one_line(site: Site) -> None:
+    lines = site.run("doctor").stdout.splitlines()
+    assert len(lines) == 1 + len(site.json("doctor")["checks"])
+    assert max(map(len, lines)) < 1000
+    assert any("ic3 import register FILE.csv" in line for line in lines)
+
+
 def test_config_shows_every_setting_and_its_source(site: Site) -> None:
     document = site.json("config", "show")
     assert all(list(row) == ["name", "value", "source"] for row in document)
@@ -159,6 +177,30 @@ def test_doctor_has_stable_keys_and_a_fix_for_every_problem(site: Site) -> None:
     site.run("doctor", "--strict", code=3)
 
 
+def _checks(site: Site, dsn: str) -> dict[str, list[str]]:
+    ended = ic3_here(site.place, "doctor", "--json", DATABASE_URL=dsn)
+    return {
+        check["name"]: [check["state"], check["detail"]]
+        for check in json.loads(ended.stdout)["checks"]
+    }
+
+
+def test_doctor_fails_a_database_that_is_to_be_migrated(site: Site, empty_dsn: str) -> None:
+    assert _checks(site, empty_dsn)["database"][0] == "fail"
+
+
+def test_doctor_judges_register_and_growth_by_what_is_stored(site: Site, fresh_dsn: str) -> None:
+    found = _checks(site, fresh_dsn)
+    assert found["register"] == ["warn", "the register is empty: no reading belongs to an asset"]
+    assert found["growth"] == ["pass", "known after the first whole day"]
+    with psycopg.connect(fresh_dsn, autocommit=True) as connection:
+        connection.execute(YESTERDAY)
+    found = _checks(site, fresh_dsn)
+    assert found["register"] == ["warn", "16 of 557 keys are not in the register"]
+    assert found["tag map"] == ["warn", "89 tags have no parameter"]
+    assert re.match(r"0\.0\d GB a day, 1 of 30 days are stored; the disk", found["growth"][1])
+
+
 def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:
     ended = site.run("doctor", "--json", code=1, REDIS_API_BASE="http://[::1")
     last = json.loads(ended.stdout)["checks"][-1]
@@ -168,7 +210,7 @@ def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:
 
 def test_status_of_a_server_that_does_not_run_is_5(site: Site) -> None:
     document = site.json("status", code=5)
-    assert list(document) == ["server", "ready", "reasons", "last_run"]
+    assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
     assert (document["server"], document["ready"]) == ("not running", False)
 
 
@@ -186,8 +228,10 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
     with Product(own_place, **settings) as product:
         product.start().until_ready()
         document = site.json("status")
-        assert list(document) == ["server", "ready", "reasons", "last_run"]
+        assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
         assert document["ready"] is True
+        assert document["plant"] == "simulated"
+        assert "plant      SIMULATED PLANT" in site.run("status").stdout
         assert list(document["last_run"]) == RUN_KEYS
         for name, word in (("asha", password), ("binod", made.stdout.strip())):
             credentials = {"username": name, "password": word}
@@ -195,6 +239,39 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
             assert status == 200, words
             answer = request(product.base, "GET", "/api/stats", token=words["access_token"])
             assert answer[0] == 200
+
+
+def test_poll_once_beside_a_server_is_refused_and_poll_test_reads_its_plant(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    with Product(own_place, DATABASE_URL=fresh_dsn, MONITORING_POLL_INTERVAL="5") as product:
+        product.start().until_ready()
+        until(lambda: product.one(PRESENT), what="the server's mark")
+        plants = len(children(product.pid))
+        refused = ic3_here(own_place, "poll", "--once", DATABASE_URL=fresh_dsn)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "a server runs on this database" in refused.stderr
+        tried = ic3_here(own_place, "poll", "--test", DATABASE_URL=fresh_dsn)
+        assert tried.stdout.startswith("would write 2,734 rows")
+        assert len(children(product.pid)) == plants
+        assert product.after_next_sweep()["error"] is None
+
+
+def test_runs_that_another_process_logged_are_shown(own_place: Path, fresh_dsn: str) -> None:
+    with Product(own_place, DATABASE_URL=fresh_dsn) as product:
+        product.start().until_ready()
+        other = product.one(
+            "INSERT INTO ic3_ingest_run_log (run_at, keys_scanned) VALUES (now(), 4711)"
+            " RETURNING id"
+        )
+        product.after_next_sweep()
+        runs = until(lambda: _after(product, other), what="a run of its own after it")
+        assert [run["keys_scanned"] for run in runs if run["id"] == other] == [4711]
+
+
+def _after(product: Product, number: int) -> Any:
+    document = product.get("/api/monitoring/progress")
+    return document["runs"] if document["latest"]["id"] > number else None
 
 
 def test_a_file_with_problems_is_told_line_by_line_and_changes_nothing(site: Site) -> None:

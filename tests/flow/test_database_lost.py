@@ -1,11 +1,12 @@
 """PostgreSQL goes away and comes back: F12, F14, F15 as far as a spool is not needed."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,33 @@ def test_an_embedded_server_that_is_killed_comes_back_by_itself(own_place: Path)
         assert (code, seconds < 5) == (0, True)
 
 
+def test_an_embedded_server_that_hangs_is_away_and_does_not_hold_up_the_stop(
+    own_place: Path,
+) -> None:
+    with Product(own_place) as product:
+        product.start().until_ready(30)
+        until(lambda: product.get(live_path(SERIAL))["count"] == 5, what="live readings")
+        below = [pid for pid in children(product.pid) if _is_of_postgres(pid)]
+        _signal_all(below, signal.SIGSTOP)
+        until(lambda: "database away since" in product.ready()[1], 15, "the hang noticed")
+        assert product.get("/api/stats")["database"]["state"] == "away"
+        until(lambda: product.metric("ic3_spool_rows") > 1000, 20, "sweeps accepted meanwhile")
+        _signal_all(below, signal.SIGCONT)
+        product.until_ready(20)
+        until(lambda: product.metric("ic3_spool_rows") < 600, 20, "the spool emptied")
+        assert product.after_next_sweep(20)["error"] is None
+        assert product.broken() == {}
+        below = [pid for pid in children(product.pid) if _is_of_postgres(pid)]
+        _signal_all(below, signal.SIGSTOP)
+        code, seconds = product.stop()
+        assert (code, seconds < 5) == (0, True)
+        until_dead(below)
+        for line in product.lines:
+            assert STAMP.match(line) or STARTED.match(line) or DONE.match(line) or TALK.match(line)
+        product.start().until_ready(30)
+        assert product.broken() == {}
+
+
 async def test_an_embedded_server_with_a_long_path_is_found_again_after_a_kill(
     own_place: Path,
 ) -> None:
@@ -210,6 +238,19 @@ def _newest_good(product: Product) -> int:
         return int(product.one("SELECT max(id) FROM ic3_sweep WHERE error IS NULL"))
     except (psycopg.Error, AssertionError):  # on its way back
         return -1
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _is_of_postgres(pid: int) -> bool:
+    try:
+        return "postgres" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
 
 
 def _is_postmaster(pid: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from driven import Gateway, Product, alive, children, ic3, place, until
+from driven import Gateway, Product, alive, children, ic3, ic3_here, place, until
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 SECRET = "hush-hush-planted-secret-of-this-test"
@@ -35,7 +35,9 @@ def _one_line(ended: subprocess.CompletedProcess[str], code: int, *words: str) -
 
 
 CASES = {
-    "refused": ({"DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:9/x"}, 5, ["database:"]),
+    "refused": (
+        {"DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:9/x"}, 5, ["database:", "DATABASE_URL"]
+    ),
     "not a url": ({"DATABASE_URL": f"{SECRET} is not a url"}, 2, ["DATABASE_URL"]),
     "sign": ({"DATABASE_URL": f"postgresql://u:%{SECRET}@h/x"}, 2, ["DATABASE_URL", "%25"]),
     "slash": ({"DATABASE_URL": f"postgresql://u:{SECRET}/x@h/x"}, 2, ["DATABASE_URL"]),
@@ -114,6 +116,41 @@ def test_a_schema_newer_than_the_program_is_refused(
         lambda command: ic3(own_place, *command, DATABASE_URL=fresh_dsn), (["serve"], ["migrate"])
     ):
         _one_line(ended, 1, "9999", "newer")
+
+
+@pytest.mark.parametrize("command", ["doctor", "runs", "poll --test", "migrate --dry-run"])
+def test_looking_at_a_data_directory_that_is_not_there_makes_nothing(
+    own_place: Path, command: str
+) -> None:
+    ended = ic3_here(own_place, *command.split())
+    assert ended.returncode == 1
+    words = f"no IC³ data in {own_place / 'data'}; start ic3 demo or set IC3_DATA_DIR"
+    assert words in ended.stdout + ended.stderr
+    assert not (own_place / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["runs"], ["poll", "--once"], ["migrate"], ["user", "add", "x"]]
+)
+def test_a_database_that_refuses_names_the_setting_and_a_next_step(
+    own_place: Path, command: list[str]
+) -> None:
+    ended = ic3_here(own_place, *command, DATABASE_URL="postgresql://ic3:x@127.0.0.1:1/ic3")
+    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 5
+    assert last.startswith("ic3: database: ")
+    assert "Connection refused" in last
+    assert "check DATABASE_URL" in last
+
+
+def test_a_data_directory_that_cannot_be_used_names_its_setting(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    words = "set IC3_DATA_DIR to one that can be used"
+    given = {"IC3_DATA_DIR": "/dev/null/data"}
+    _one_line(ic3_here(own_place, "user", "add", "x", **given), 1, words)
+    given["DATABASE_URL"] = fresh_dsn
+    _one_line(ic3_here(own_place, "poll", "--test", **given), 1, words)
 
 
 def test_an_altered_migration_is_refused(own_place: Path, fresh_dsn: str) -> None:

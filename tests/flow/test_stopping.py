@@ -2,11 +2,25 @@
 
 import re
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
-from driven import Gateway, Product, alive, children, ic3, request, until
-from websockets.exceptions import ConnectionClosed
+from driven import (
+    DONE,
+    STAMP,
+    STARTED,
+    TALK,
+    Gateway,
+    Product,
+    alive,
+    children,
+    ic3,
+    request,
+    until,
+)
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 pytestmark = pytest.mark.timeout(60)
@@ -71,6 +85,29 @@ def test_a_signal_in_the_middle_of_a_sweep_stops_everything_in_time(
             assert row[2] == row[0]
     finally:
         gateway.close()
+
+
+def test_unfinished_requests_and_refused_sockets_leave_no_raw_line(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    head = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with Product(own_place, DATABASE_URL=fresh_dsn) as product:
+        product.start().until_ready(30)
+        address = product.base.rpartition("/")[2].split(":")
+        opened = [socket.create_connection((address[0], int(address[1]))) for _ in range(3)]
+        for each in opened:
+            each.sendall(head + b"Content-Length: 100\r\n\r\n{")
+        with pytest.raises(InvalidStatus):
+            connect(product.base.replace("http", "ws", 1) + "/ws")
+        time.sleep(0.3)
+        code, seconds = product.stop(signal.SIGINT)
+        for each in opened:
+            each.close()
+    assert (code, seconds < 5) == (0, True)
+    for line in product.lines:
+        assert STAMP.match(line) or STARTED.match(line) or DONE.match(line) or TALK.match(line)
+        assert "handshake" not in line
+        assert "Exception" not in line
 
 
 @pytest.mark.parametrize("at", ["part='database'", "part='plant'"])

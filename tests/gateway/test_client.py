@@ -251,7 +251,8 @@ async def test_only_the_first_16_kib_are_kept() -> None:
         ([CLOSE], "reset"),
         ([http(value_of(X))[:-5], CLOSE], "truncated"),
         ([b"garbage\r\n\r\n"], "bad_http"),
-        ([b"HTTP/1.1 100 Continue\r\n\r\n", http(value_of(X))], "bad_http"),
+        ([b"HTTP/1.1 100 Continue\r\nX: yyyyyyyyyyyyyyyy\r\n\r\n" * 9000], "bad_http"),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n", CLOSE], "reset"),
         ([b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"], "bad_http"),
         ([http(value_of(X), headers="Content-Length: 3\r\n")], "bad_http"),
         ([http(value_of(X), headers="Transfer-Encoding: chunked\r\n")], "bad_http"),
@@ -318,6 +319,22 @@ async def test_chunked_and_closing_and_old_answers_are_read() -> None:
             values, failures = await read(client, KEYS)
         assert values == VALUES | {X: "v"}
         assert not failures
+
+
+async def test_interim_answers_are_passed_over() -> None:
+    def script(asked: Asked) -> list[Step]:
+        right = asked.gateway.right(asked)
+        return [
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 2,
+            b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n",
+            *right,
+        ]
+
+    async with serving(HostileGateway(VALUES, script)) as (gateway, client):
+        assert (await client.list_keys("*")).keys == KEYS
+        values, failures = await read(client, KEYS)
+        assert (values, failures) == (VALUES, {})
+        assert set(gateway.asked.values()) == {1}
 
 
 async def test_a_gateway_that_closes_after_each_answer_is_read() -> None:

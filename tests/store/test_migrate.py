@@ -19,7 +19,7 @@ from ic3.errors import DatabaseAway, SchemaError, StoreError
 from ic3.store.migrate import migrate, migrations, pending
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
-from ic3.store.pool import Database
+from ic3.store.pool import Connection, Database
 from ic3.store.register import Imported, RegisterStore
 from ic3.store.telemetry import TelemetryStore
 
@@ -132,9 +132,9 @@ async def test_a_dry_run_tells_the_plan_and_writes_nothing(empty_dsn: str) -> No
 
 
 async def test_what_is_pending_can_be_asked(empty_dsn: str, fresh_dsn: str) -> None:
-    async with await psycopg.AsyncConnection.connect(empty_dsn) as connection:
+    async with await Connection.connect(empty_dsn) as connection:
         assert await pending(connection) == migrations()
-    async with await psycopg.AsyncConnection.connect(fresh_dsn) as connection:
+    async with await Connection.connect(fresh_dsn) as connection:
         assert await pending(connection) == []
 
 

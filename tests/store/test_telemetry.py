@@ -409,6 +409,24 @@ async def test_five_thousand_envelopes_are_one_transaction(store: TelemetryStore
     assert back == {each.asset_id: _content(each) for each in sent}
 
 
+async def test_another_text_under_a_stored_key_is_kept_aside(
+    store: TelemetryStore, sql: Sql
+) -> None:
+    await save(store, envelope("A", values={"T": 1}), envelope("B", values={"T": 1}))
+    sent = envelope("A", values={"T": 2}), envelope("B", values={"T": 1}), envelope("C")
+    for times in (1, 2):
+        again = await save(store, *sent[:2], envelope("C", record=f"r-{times + 1}"))
+        assert (again.stored, again.duplicate) == (1, 2)
+        assert [each.asset_id for each in again.duplicates] == ["A", "B"]
+        assert again.named == {"quarantined:key_conflict": ["A"]}
+        kept = "SELECT scope, reason, convert_from(key, 'UTF8'), times_seen FROM dead_letter"
+        assert sql(kept) == [("envelope", "key_conflict", "ic3:latest:A", times)]
+    assert sql("SELECT values FROM telemetry WHERE asset_id = 'A'") == [({"T": 1},)]
+    assert sql("SELECT convert_from(raw, 'UTF8')::jsonb -> 'values' FROM dead_letter") == [
+        ({"T": 2},)
+    ]
+
+
 async def test_a_sweep_that_the_database_refuses_leaves_nothing_behind(
     store: TelemetryStore, sql: Sql
 ) -> None:

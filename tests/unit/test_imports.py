@@ -43,6 +43,22 @@ def test_good_parameter_file_becomes_rows() -> None:
     assert (row["decimals"], row["rate_max_per_s"]) == (2, None)
 
 
+def test_a_range_upside_down_is_a_problem_of_its_line() -> None:
+    text = PARAMETER_HEAD + "A,A,,,2,1,\nB,B,,,1,1,\nC,C,,,,1,\nD,D,,,2,,\n"
+
+    assert problems("parameters", text) == ["line 2: range_low is above range_high"]
+
+
+@pytest.mark.parametrize("cell", ["1_0", "١٢", "1_0.5"])
+def test_numbers_as_only_python_reads_them_are_refused(cell: str) -> None:
+    assert problems("register", REGISTER_HEAD + f"A,,,,{cell}\n") == [
+        f"line 2: ticketcount is not a whole number: {cell!r}"
+    ]
+    assert problems("register", REGISTER_HEAD + f"A,,{cell},,\n") == [
+        f"line 2: longitude is not a number: {cell!r}"
+    ]
+
+
 def test_good_tag_map_names_what_it_refers_to() -> None:
     found = read(
         "tagmap", "tag_code,serialnumber,param_tag_code\nT1,B,FLOW\nT2,A,FLOW\nT1,A,LEVEL\n"

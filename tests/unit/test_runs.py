@@ -47,6 +47,15 @@ def test_last_20_runs_are_kept_newest_first() -> None:
     assert runs.progress().latest == run(25)
 
 
+def test_a_run_follows_only_where_no_other_process_has_logged_one_between() -> None:
+    runs = RecentRuns([run(3), run(2)])
+
+    assert runs.follows(run(4))
+    assert not runs.follows(run(5))
+    assert RecentRuns().follows(run(1))
+    assert not RecentRuns().follows(run(7))
+
+
 def test_longer_list_keeps_its_newest_20() -> None:
     newest_first = [run(number) for number in range(25, 0, -1)]
     replaced = RecentRuns()

@@ -93,6 +93,15 @@ def test_sweep_that_was_broken_off_says_how_far_it_came() -> None:
     assert broken(ended) == []
 
 
+def test_log_names_the_first_keys_of_what_went_wrong() -> None:
+    ended = sweep()
+    for number in range(5):
+        ended.name_key("failed:timeout", f"key {number}")
+        ended.name_key("unmatched", f"key {number}")
+
+    assert ended.named == {"failed:timeout": ["key 0", "key 1", "key 2"]}
+
+
 def test_empty_sweep_is_balanced() -> None:
     assert broken(sweep()) == []
 

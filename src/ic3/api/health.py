@@ -1,14 +1,18 @@
 """Liveness, readiness, metrics and the API document."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from ic3.domain.status import Feed
+from ic3.clock import Clock
+from ic3.domain.status import STALE_AFTER_INTERVALS, Feed
 from ic3.store.pool import Database
+
+# A sweep that just takes its time is no reason.
+OVERDUE_GRACE_S: Final = 5.0
 
 
 class Alive(msgspec.Struct):
@@ -18,18 +22,36 @@ class Alive(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether the product works; `reasons` says why it does not."""
+    """Whether the product works; `reasons` says why it does not.
+
+    Attributes:
+        plant: `simulated` or `real`.
+    """
 
     ready: bool
     reasons: list[str]
+    plant: str
 
 
 class ReadinessReader:
-    """Judges the database and the last sweep."""
+    """Judges the database and the last sweeps, in words that anybody may read.
 
-    def __init__(self, *, database: Database, feed: Feed) -> None:
+    Args:
+        database: Away or not; its reason, which names hosts, stays in the log.
+        feed: Knows the last sweeps.
+        interval_s: Between two sweeps.
+        simulated: Whether the plant is the bundled one.
+        clock: Tells how old the last good sweep is.
+    """
+
+    def __init__(
+        self, *, database: Database, feed: Feed, interval_s: float, simulated: bool, clock: Clock
+    ) -> None:  # fmt: skip
         self._database = database
         self._feed = feed
+        self._overdue_s = STALE_AFTER_INTERVALS * interval_s + OVERDUE_GRACE_S
+        self._plant = "simulated" if simulated else "real"
+        self._clock = clock
         self.stopping = False
 
     def read(self) -> Readiness:
@@ -39,14 +61,25 @@ class ReadinessReader:
             reasons.append("the server is stopping")
         if self._database.away_since is not None:
             since = self._database.away_since.isoformat(timespec="seconds")
-            reasons.append(f"{self._database.away_reason}; away since {since}")
-        if self._feed.last_sweep_at is None:
-            reasons.append("no sweep has ended yet")
-        elif self._feed.last_error is not None:
-            good = self._feed.last_good_at
-            last = good.isoformat(timespec="seconds") if good else "never"
-            reasons.append(f"{self._feed.last_error}; last good sweep: {last}")
-        return Readiness(not reasons, reasons)
+            reasons.append(f"database away since {since}")
+        reasons += self._of_sweeps()
+        return Readiness(not reasons, reasons, self._plant)
+
+    def _of_sweeps(self) -> list[str]:
+        feed, good = self._feed, self._feed.last_good_at
+        last = good.isoformat(timespec="seconds") if good else "never"
+        if feed.last_sweep_at is None:
+            return ["no sweep has ended yet"]
+        if feed.last_error is not None:
+            return [f"{_for_anybody(feed.last_error)}; last good sweep: {last}"]
+        if good and (self._clock.now() - good).total_seconds() > self._overdue_s:
+            return [f"no sweep has ended for {self._overdue_s:g} s; last good sweep: {last}"]
+        return []
+
+
+def _for_anybody(error: str) -> str:
+    """What libpq says names hosts and users."""
+    return "the last sweep failed at the database" if error.startswith("database:") else error
 
 
 async def alive() -> Alive:

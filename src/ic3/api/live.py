@@ -41,6 +41,13 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
+    async def send(self, message: Any) -> None:
+        """Take a whole refusal for the end of the handshake, which uvicorn complains to miss."""
+        await super().send(message)
+        is_whole = not message.get("more_body", False)
+        if message["type"] == "websocket.http.response.body" and is_whole:
+            self.handshake_complete = True
+
     def handle_ping(self) -> None:
         """Answer, unless the client pings without reading: its pongs would fill the memory."""
         pong = b"".join(self.conn.data_to_send())

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from ic3.domain.etags import client_has
 from ic3.domain.latest import LatestReadings, Live
 from ic3.domain.runs import Progress, RecentRuns
 from ic3.errors import ApiError
@@ -74,7 +75,8 @@ async def live(
 def _answer(encoded: Encoded, request: Request[Any, Any, Any]) -> Response[Any]:
     body, etag = encoded
     headers = {"etag": etag.decode(), "cache-control": "private, no-cache"}
-    if request.headers.get("if-none-match") == headers["etag"]:
+    known = ",".join(request.headers.getall("if-none-match", []))
+    if client_has(known.encode("latin-1", "replace"), etag):
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

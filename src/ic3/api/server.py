@@ -22,6 +22,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ic3 import __version__
 from ic3.domain.addresses import is_loopback
+from ic3.domain.etags import client_has
 from ic3.domain.users import Principal, Role
 from ic3.errors import ApiError, DatabaseAway, StartError
 from ic3.observations import Observe, RequestFailed
@@ -181,8 +182,8 @@ class Front:
             value = _only_value(scope["query_string"], read.parameter)
             if value is not None and principal.role.covers(role):
                 body, etag = read.read(value) if read.parameter else read.read()
-                fresh = if_none_match == etag
-                await _answer_hot(send, body, etag, self._cors(origin), unchanged=fresh)
+                known = if_none_match is not None and client_has(if_none_match, etag)
+                await _answer_hot(send, body, etag, self._cors(origin), unchanged=known)
                 return
         file = self._files.get(path)
         if file is not None and method in {"GET", "HEAD"}:
@@ -203,7 +204,7 @@ class Front:
             elif name == b"origin":
                 origin = value
             elif name == b"if-none-match":
-                if_none_match = value
+                if_none_match = value if if_none_match is None else if_none_match + b"," + value
         return principal, origin, if_none_match
 
     def _cors(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:

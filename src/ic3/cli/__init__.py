@@ -47,20 +47,27 @@ def main() -> NoReturn:
     """Run a command; every foreseeable fault is one line and an exit code."""
     for name in ("run", "read", "setup", "plant"):
         import_module(f"ic3.cli.{name}")
-    # What the pool meets is told by the store in our words; its own lines have no stamp.
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    # What the driver meets is told by the store in our words; its own lines have no stamp.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     try:
         app(standalone_mode=True)
     except IC3Error as error:
         if "--debug" in sys.argv:
             raise
-        print(f"ic3: {error}", file=sys.stderr)
+        print(f"ic3: {error}{_next_step(error)}", file=sys.stderr)
         sys.exit(_code_of(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(OK)
     sys.exit(OK)
+
+
+def _next_step(error: IC3Error) -> str:
+    """What the layer below cannot know: where a command finds its database."""
+    if isinstance(error, DatabaseAway):
+        return "; check DATABASE_URL, and that the server runs and lets this user in"
+    return ""
 
 
 def _code_of(error: IC3Error) -> int:

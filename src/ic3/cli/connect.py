@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import uvloop
@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ic3.clock import Clock
+from ic3.errors import StartError
 from ic3.settings import Settings
 from ic3.store.pool import Database
 
 T = TypeVar("T")
+PIPED_WIDTH: Final = 100_000
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -23,14 +25,25 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
+async def opened(
+    settings: Settings, *, only_look: bool = False
+) -> AsyncIterator[tuple[str, Database]]:
     """DSN and pool of the configured database.
 
     The embedded server is used where it runs, and started for the command where it does not.
+
+    Args:
+        settings: What the environment says.
+        only_look: Never make a new embedded database.
+
+    Raises:
+        StartError: There is none to look at.
     """
     from ic3.app import database
-    from ic3.embedded.running import dsn_of_running
+    from ic3.embedded.running import dsn_of_running, is_there
 
+    if only_look and settings.database_url is None and not is_there(settings.data_dir):
+        raise StartError(f"no IC³ data in {settings.data_dir}; start ic3 demo or set IC3_DATA_DIR")
     async with AsyncExitStack() as stack:
         dsn = None if settings.database_url else dsn_of_running(settings.data_dir)
         if dsn is None:
@@ -58,7 +71,9 @@ def put_table(headings: list[str], rows: list[list[str]], *, right: Collection[i
         table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_safe(cell) for cell in row))
-    console = Console(highlight=False, markup=False, soft_wrap=False)
+    # Where a program reads, one row is one line.
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    console = Console(highlight=False, markup=False, soft_wrap=False, width=width)
     console.print(table)
 
 

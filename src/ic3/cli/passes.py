@@ -1,10 +1,12 @@
 """One pass over the gateway for `ic3 poll`."""
 
 import asyncio
-from contextlib import AsyncExitStack
-from typing import Any
+import urllib.request
+from contextlib import AsyncExitStack, suppress
+from http import HTTPStatus
+from typing import Any, Final
 
-from ic3.app import gateway_client, open_spool, plant, refuse_mixing
+from ic3.app import PLANT_ADDRESS_FILE, gateway_client, open_spool, plant, refuse_mixing
 from ic3.cli.connect import opened
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings
@@ -22,11 +24,14 @@ from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
+from ic3.store.presence import no_server_beside
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import SWEEP_SHARE, Poll
 from ic3.workers.save import Save, UnsavedSweeps
+
+PLANT_ANSWERS_S: Final = 2
 
 
 async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
@@ -41,18 +46,34 @@ async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
     """
     clock = Clock()
     async with AsyncExitStack() as stack:
-        dsn, pool = await stack.enter_async_context(opened(settings))
+        dsn, pool = await stack.enter_async_context(opened(settings, only_look=not write))
         if write:
+            await stack.enter_async_context(no_server_beside(dsn))
             await migrate(dsn, adopt_zone=settings.adopt_zone)
             await PartitionStore(pool, raw_days=settings.raw_days).make(clock.now().date())
             await refuse_mixing(settings, pool)
-        base = await stack.enter_async_context(plant(settings, pool, _quiet, fill=write))
+        base = await asyncio.to_thread(_running_plant, settings)
+        if base is None:
+            base = await stack.enter_async_context(plant(settings, pool, _quiet, fill=write))
         client = gateway_client(settings, base, clock)
         stack.push_async_callback(client.aclose)
         sweeper = Sweeper(client, simulated=settings.simulated, clock=clock)
         if write:
             return await _write(settings, sweeper, pool, clock)
         return await _try(settings, sweeper, pool, clock)
+
+
+def _running_plant(settings: Settings) -> str | None:
+    """The address of the simulated plant that a server runs: two must not share one state."""
+    if settings.redis_api_base is not None:
+        return None
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with suppress(OSError, ValueError):
+        address = (settings.data_dir / PLANT_ADDRESS_FILE).read_text(encoding="ascii").strip()
+        with opener.open(f"{address}/plant/kinds", timeout=PLANT_ANSWERS_S) as answer:
+            if answer.status == HTTPStatus.OK:
+                return address
+    return None
 
 
 async def _try(

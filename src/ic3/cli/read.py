@@ -6,7 +6,7 @@ import shutil
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,9 +15,18 @@ from ic3.errors import GatewayError, IC3Error, InputError
 from ic3.settings import Settings, load, options
 
 if TYPE_CHECKING:
+    from ic3.store.pool import Database
     from ic3.store.runs import ExplainedRun
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+
+PLANTS: Final = {
+    "simulated": ("SIMULATED PLANT", "every reading is made up"),
+    "real": ("real", "read through REDIS_API_BASE"),
+}
+
+# A day without a row has its empty indexes all the same.
+EMPTY_DAY: Final = 1_000_000
 
 config_app = typer.Typer(help="What the settings are.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
@@ -52,7 +61,7 @@ def runs(
     from ic3.store.monitoring import MonitoringStore
 
     async def work() -> list[Run]:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             return await MonitoringStore(pool).recent_runs(limit)
 
     found = run(work())
@@ -132,6 +141,7 @@ def status(as_json: AsJson = False) -> None:
         "server": "running" if server is not None else "not running",
         "ready": bool(server and server.get("ready")),
         "reasons": (server or {}).get("reasons", []),
+        "plant": (server or {}).get("plant") or ("simulated" if settings.simulated else "real"),
         "last_run": last,
     }
     if as_json:
@@ -141,6 +151,7 @@ def status(as_json: AsJson = False) -> None:
         rows = [
             ["server", document["server"], f"http://{settings.host}:{settings.port}", ""],
             ["readiness", "ready" if document["ready"] else "NOT READY", reasons, ""],
+            ["plant", *PLANTS[document["plant"]], ""],
         ]
         if last is not None:
             seconds = (Clock().now() - last.run_at).total_seconds()
@@ -279,24 +290,58 @@ def _check_files(settings: Settings) -> Check:
 async def _check_database(settings: Settings) -> list[Check]:
     from ic3.cli.connect import opened
     from ic3.store.migrate import pending
-    from ic3.store.monitoring import MonitoringStore
 
     try:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             async with pool.connection() as connection:
                 missing = await pending(connection)
             if missing:
                 words = f"{len(missing)} migrations are missing"
-                return [Check("database", "warn", words, "ic3 migrate")]
-            found = await MonitoringStore(pool).recent_runs(1)
+                return [Check("database", "fail", words, "ic3 migrate")]
+            return [
+                Check("database", "pass", "reachable, schema up to date"),
+                await _check_growth(settings, pool),
+                *await _check_register(pool),
+            ]
     except IC3Error as error:
         return [Check("database", "fail", str(error), "check DATABASE_URL or IC3_DATA_DIR")]
-    checks = [Check("database", "pass", "reachable, schema up to date")]
-    if found and found[0].unmatched:
-        words = f"{found[0].unmatched} of {found[0].keys_scanned} keys are not in the register"
+
+
+async def _check_growth(settings: Settings, pool: "Database") -> Check:
+    """Judge whether the days to be kept fit on the disk, by the largest of the last seven."""
+    from ic3.clock import Clock
+    from ic3.store.partitions import PartitionStore
+
+    store = PartitionStore(pool, raw_days=settings.raw_days)
+    days = [size for size in await store.sizes_bytes(Clock().now().date()) if size > EMPTY_DAY]
+    if not days:
+        return Check("growth", "pass", "known after the first whole day")
+    a_day = max(days[:7])
+    detail = f"{a_day / 1e9:,.2f} GB a day, {len(days)} of {settings.raw_days} days are stored"
+    if settings.database_url is not None:
+        return Check("growth", "pass", f"{detail}; the disk is the database server's")
+    left = shutil.disk_usage(settings.data_dir).free / a_day
+    detail += f", room for {left:,.0f} more"
+    if len(days) + left < settings.raw_days:
+        return Check("growth", "warn", detail, "free space, or set IC3_RAW_DAYS lower")
+    return Check("growth", "pass", detail)
+
+
+async def _check_register(pool: "Database") -> list[Check]:
+    from ic3.store.monitoring import MonitoringStore
+    from ic3.store.register import RegisterStore
+
+    if not await RegisterStore(pool).count():
+        words = "the register is empty: no reading belongs to an asset"
+        return [Check("register", "warn", words, "ic3 import register FILE.csv")]
+    runs = await MonitoringStore(pool).recent_runs(1000)
+    good = next((each for each in runs if not isinstance(each.error_msg, str)), None)
+    checks = []
+    if good is not None and good.unmatched:
+        words = f"{good.unmatched} of {good.keys_scanned} keys are not in the register"
         checks.append(Check("register", "warn", words, "ic3 import register FILE.csv"))
-    if found and found[0].tags_skipped:
-        words = f"{found[0].tags_skipped} tags have no parameter"
+    if good is not None and good.tags_skipped:
+        words = f"{good.tags_skipped} tags have no parameter"
         checks.append(Check("tag map", "warn", words, "ic3 import tagmap FILE.csv"))
     return checks
 
@@ -348,7 +393,7 @@ def _last_run(settings: Settings) -> tuple[Any, str]:
     from ic3.store.monitoring import MonitoringStore
 
     async def work() -> Any:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=True) as (_, pool):
             found = await MonitoringStore(pool).recent_runs(1)
             return found[0] if found else None
 

@@ -1,5 +1,6 @@
 """Commands that run or prepare the product: demo, serve, migrate."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def migrate(dry_run: DryRun = False) -> None:
     from ic3.store import migrate as migrations
 
     async def work() -> list[str]:
-        async with opened(settings) as (dsn, _):
+        async with opened(settings, only_look=dry_run) as (dsn, _):
             return await migrations.migrate(dsn, adopt_zone=settings.adopt_zone, dry_run=dry_run)
 
     steps = run(work())
@@ -52,7 +53,9 @@ def _serve(*, demo: bool) -> None:
 
     from ic3.app import serve as run_product
     from ic3.clock import Clock
+    from ic3.observers import LibraryHandler, LogObserver
 
+    logging.getLogger().addHandler(LibraryHandler(LogObserver(settings.log_format)))
     talker = Talker(settings, demo=demo)
     uvloop.run(
         run_product(
@@ -90,8 +93,11 @@ class Talker:
         from ic3.app import FirstLogin
 
         assert isinstance(first, FirstLogin)
-        password = first.password or "(from IC3_ADMIN_PASSWORD)"
-        self._login = f"first login:     {first.username}  {password}   (shown only now)"
+        if first.password is None:
+            words = "with the password of IC3_ADMIN_PASSWORD"
+        else:
+            words = f"{first.password}   (shown only now)"
+        self._login = f"first login:     {first.username}  {words}"
         if not self._demo:
             _say(self._login)
 

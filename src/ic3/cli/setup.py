@@ -43,7 +43,7 @@ def import_file(
         raise InputError(f"import: {file} cannot be read: {error.strerror}") from None
 
     async def work(found: FileImport) -> Imported | None:
-        async with opened(settings) as (_, pool):
+        async with opened(settings, only_look=dry_run) as (_, pool):
             store = RegisterStore(pool)
             serials, codes = await store.unknown_codes(
                 serials=found.serials(), tag_codes=found.codes()

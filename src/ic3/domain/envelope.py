@@ -94,7 +94,7 @@ REJECT_WORDS: Final[Mapping[Reject, str]] = {
     Reject.BAD_TAG_NAME: (
         f"a tag name empty, over {MAX_TAG_CHARACTERS} characters or with a control character"
     ),
-    Reject.KEY_CONFLICT: "record_id and occurred_at are those of an envelope with another content",
+    Reject.KEY_CONFLICT: "another text is stored under the same record_id and occurred_at",
     Reject.UNCLASSIFIED: "a fault this program has no name for; please report it",
 }
 
@@ -191,7 +191,7 @@ def serial_of_key(key: str) -> str:
 
 
 def key_of_serial(serial: str) -> str:
-    """The key of the gateway under which an asset's envelope is found."""
+    """The key of the gateway that names a serial number."""
     return KEY_PREFIX + serial
 
 

@@ -28,7 +28,7 @@ def text(cell: str) -> str:
 def number(cell: str) -> float:
     """A finite number."""
     try:
-        value = float(cell)
+        value = float(_as_people_write(cell))
     except ValueError:
         raise ValueError(f"is not a number: {cell[:40]!r}") from None
     if not math.isfinite(value):
@@ -39,12 +39,19 @@ def number(cell: str) -> float:
 def whole(cell: str) -> int:
     """A whole number that PostgreSQL's int holds."""
     try:
-        value = int(cell)
+        value = int(_as_people_write(cell))
     except ValueError:
         raise ValueError(f"is not a whole number: {cell[:40]!r}") from None
     if not -(2**31) <= value < 2**31:
         raise ValueError("is out of range")
     return value
+
+
+def _as_people_write(cell: str) -> str:
+    """Refuse what only Python reads as a number: 1_000, or digits of other scripts."""
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    return cell
 
 
 def within(low: float, high: float) -> Check:
@@ -213,4 +220,11 @@ def _row(
         if row[name] is None:
             found.note(line, f"{name} is empty")
             good = False
+    if good and not _in_order(row.get("range_low"), row.get("range_high")):
+        found.note(line, "range_low is above range_high")
+        good = False
     return row if good else None
+
+
+def _in_order(low: object, high: object) -> bool:
+    return not (isinstance(low, float) and isinstance(high, float)) or low <= high

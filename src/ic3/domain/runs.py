@@ -44,6 +44,10 @@ class RecentRuns:
         newest = sorted([run, *self._runs], key=lambda each: (each.run_at, each.id), reverse=True)
         self.replace(newest)
 
+    def follows(self, run: Run) -> bool:
+        """Whether it is the next after those known; if not, another process has logged some."""
+        return run.id == max((each.id for each in self._runs), default=0) + 1
+
     def progress(self) -> Progress:
         """What the progress endpoint answers."""
         return Progress(list(self._runs), self._runs[0] if self._runs else None)

@@ -13,6 +13,7 @@ from ic3.domain.envelope import Envelope
 
 KEPT_REJECTS = 1000
 KEPT_KEYS = 1000
+NAMED_KEYS = 3
 BATCH_ENVELOPES = 400
 
 
@@ -80,6 +81,7 @@ class Sweep:
         read_ok: Keys that were answered, whatever the answer was worth.
         gap: Accepted envelopes that the spool had to give up.
         dead: Accepted envelopes that PostgreSQL refused, row by row.
+        duplicates: Those of the envelopes that telemetry had already; known once it is stored.
         keys: Reason to keys, for who wants to know which; bounded.
     """
 
@@ -108,6 +110,7 @@ class Sweep:
     tags_rejected: Counter[str] = field(default_factory=Counter)
     phase_ms: dict[str, float] = field(default_factory=dict)
     envelopes: list[Envelope] = field(default_factory=list)
+    duplicates: list[Envelope] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     keys: dict[str, list[str]] = field(default_factory=dict)
     error: str | None = None
@@ -117,6 +120,16 @@ class Sweep:
         """Take an envelope."""
         self.envelopes.append(envelope)
         self.accepted += 1
+
+    @property
+    def named(self) -> dict[str, list[str]]:
+        """Reason to the first keys it struck, for the log."""
+        told = ("failed", "quarantined", "dead", "rejected")
+        return {
+            why: keys[:NAMED_KEYS]
+            for why, keys in self.keys.items()
+            if why.partition(":")[0] in told
+        }
 
     def reject(self, item: Rejected) -> None:
         """Keep something not taken; beyond the bound it is only counted."""

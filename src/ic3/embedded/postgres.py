@@ -43,7 +43,8 @@ _POLL_S = 0.02
 _START_TIMEOUT_S = 600.0  # recovery replays up to max_wal_size
 _TOOL_TIMEOUT_S = 300.0
 _LINGER_TIMEOUT_S = 10.0  # backends of a killed postmaster end when they next wait
-_STOP_STEPS = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 0.5))
+_STOP_LIMIT_S = 4.5
+_HARD_STEPS = ((signal.SIGQUIT, 0.4), (signal.SIGKILL, 0.4))
 _ORPHAN_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
 _SOCKET_FILE = ".s.PGSQL.5432"
 _SOCKET_PATH_MAX_BYTES = 107  # sun_path, less its closing zero
@@ -161,15 +162,19 @@ class EmbeddedPostgres:
             raise
         return self._server.dsn
 
-    async def stop(self) -> None:
-        """Stop the server, fast, then immediate; under 5 s, and nothing to do if none runs."""
-        self._socket_dir = None
-        await self._end()
+    async def stop(self, *, limit_s: float = _STOP_LIMIT_S) -> None:
+        """Stop the server: fast, then immediate, then killed; nothing to do if none runs.
 
-    async def _end(self) -> None:
+        Args:
+            limit_s: For all of it; a server that hangs is killed within a second all the same.
+        """
+        self._socket_dir = None
+        await self._end(limit_s)
+
+    async def _end(self, limit_s: float = _STOP_LIMIT_S) -> None:
         """Stop the server; a socket directory that clients know stays for the next start."""
         if self._server is not None:
-            await _end_child(self._server.process, _STOP_STEPS)
+            await _end_server(self._server.process, limit_s)
             self._server = None
         if self._lock_fd is not None:
             if self._socket_dir is None:
@@ -277,7 +282,7 @@ class EmbeddedPostgres:
             try:
                 is_ready = await self._until_ready(process)
             except BaseException:
-                await _end_child(process, _STOP_STEPS)
+                await _end_server(process, _STOP_LIMIT_S)
                 raise
             if is_ready:
                 return process
@@ -421,7 +426,10 @@ def _default_shared_buffers_mib() -> int:
 
 def _explained(error: OSError | subprocess.SubprocessError) -> EmbeddedError:
     if isinstance(error, OSError) and error.filename is not None:
-        return EmbeddedError(f"embedded PostgreSQL: {error.filename}: {error.strerror}")
+        return EmbeddedError(
+            f"embedded PostgreSQL: {error.filename}: {error.strerror}; where the directory is at"
+            " fault, set IC3_DATA_DIR to one that can be used"
+        )
     return EmbeddedError("embedded PostgreSQL: " + " ".join(str(error).split()))
 
 
@@ -709,6 +717,33 @@ async def _end_child(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 await _exit_of(process)
+
+
+async def _end_server(process: subprocess.Popen[bytes], limit_s: float) -> None:
+    """End the postmaster; the backends of one that had to be killed are killed with it.
+
+    They would end by themselves, unless they hang too: then they block the next start.
+    """
+    patience_s = max(0.1, limit_s - sum(seconds for _, seconds in _HARD_STEPS))
+    await _end_child(process, ((signal.SIGINT, patience_s), _HARD_STEPS[0]))
+    if process.poll() is not None:
+        return
+    backends = _children(process.pid)
+    await _end_child(process, _HARD_STEPS[1:])
+    for pid in backends:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name, in brackets, may hold anything.
+            parent = int(entry.read_text(errors="replace").rpartition(")")[2].split()[1])
+            if parent == pid:
+                found.append(int(entry.parent.name))
+    return found
 
 
 async def _end_leftover(cluster: Path, account: _Account) -> None:

@@ -8,6 +8,11 @@ from psycopg.conninfo import make_conninfo
 _NAME = "ic3"
 
 
+def is_there(data_dir: Path) -> bool:
+    """Whether an embedded database was made in this directory."""
+    return (data_dir / "postgres").is_dir()
+
+
 def dsn_of_running(data_dir: Path) -> str | None:
     """The DSN of the server that runs on this data directory, or None where none does.
 

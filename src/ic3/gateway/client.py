@@ -380,6 +380,8 @@ class _WholeCall:
 
     def on_message_complete(self) -> None:
         connection = self._connection
+        if connection.is_interim():
+            return
         connection.check_status()
         status = connection.parser.get_status_code()
         if self._encoding != b"identity":

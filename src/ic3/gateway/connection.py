@@ -29,6 +29,7 @@ from ic3.gateway.errors import (
 )
 
 HEAD_LIMIT_BYTES = 64 << 10
+SWITCHING_PROTOCOLS = 101
 # msgspec refuses most bad text itself; bad UTF-8 and deep nesting come up as Python's own errors.
 REFUSED_TEXT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -272,6 +273,8 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, answer: Answer | None) -> None:
         """Judge an answer that is not simply right."""
+        if self.is_interim():
+            return
         self.check_status()
         assert self.turn is not None
         key, body = self.asked[0], self.body
@@ -286,8 +289,16 @@ class Connection(asyncio.Protocol):
         elif answer is not None and answer.value is not None:
             self._receive(key, answer.value)
 
+    def is_interim(self) -> bool:
+        """Whether the answer just read only announces the real one, as 100 Continue does."""
+        status = self.parser.get_status_code()
+        if not self.asked or status >= 200 or status == SWITCHING_PROTOCOLS:
+            return False
+        self._begun = False
+        return True
+
     def check_status(self) -> None:
-        """What makes any answer end the connection: unasked, informational, over the cap, closing.
+        """What makes any answer end the connection: unasked, switching, over the cap, closing.
 
         Raises:
             Fault: It cannot be trusted or must not be read on.

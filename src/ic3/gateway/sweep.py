@@ -80,14 +80,16 @@ class Sweeper:
         Raises:
             GatewayError: The list could not be read.
         """
-        ends = sweep.started + deadline_s
+        # Not since the sweep began: the register was loaded in between.
+        begun = self._clock.monotonic()
+        ends = begun + deadline_s
         try:
             async with asyncio.timeout(deadline_s):
                 listed = await self._client.list_keys(KEY_PREFIX + "*")
         except TimeoutError:
             raise GatewayError(f"gateway: no list of keys within {deadline_s:g} s") from None
         finally:
-            self._phase(sweep, "list", sweep.started)
+            self._phase(sweep, "list", begun)
         if listed.keys != self._plan.listed:
             self._plan = _plan(listed.keys)
         plan = self._plan
@@ -95,6 +97,7 @@ class Sweeper:
         sweep.list_duplicates = plan.duplicates
         for item in plan.rejected:
             sweep.list_rejected[item.reason] += 1
+            sweep.name_key(f"rejected:{item.reason}", item.key)
             sweep.reject(item)
         sweep.list_rejected["not_text"] += listed.rejected
         sweep.list_rejected = +sweep.list_rejected

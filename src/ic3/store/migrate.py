@@ -111,7 +111,7 @@ async def migrate(
         StoreError: PostgreSQL cannot be reached or refuses.
     """
     try:
-        async with await psycopg.AsyncConnection.connect(
+        async with await Connection.connect(
             dsn, autocommit=True, connect_timeout=10, application_name="ic3 migrate"
         ) as connection:
             await connection.execute(LOCK, {"key": LOCK_KEY})

@@ -20,6 +20,13 @@ EXISTING: Final = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = %(table)s::regclass
 """
+SIZES_OF_DAYS: Final = """
+SELECT sum(pg_total_relation_size(c.oid))::bigint
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent IN ('telemetry'::regclass, 'ic3_asset_monitoring_data'::regclass)
+    AND right(c.relname, 8) < %(today)s
+GROUP BY right(c.relname, 8) ORDER BY right(c.relname, 8) DESC
+"""
 TRIM_RUNS: Final = """
 DELETE FROM ic3_ingest_run_log WHERE id IN (
     SELECT id FROM ic3_ingest_run_log WHERE run_at < %(before)s ORDER BY run_at LIMIT 5000)
@@ -65,6 +72,12 @@ class PartitionStore:
                         await _make(connection, table, day)
                         made += 1
         return made
+
+    async def sizes_bytes(self, today: date) -> list[int]:
+        """Size of each past day with its indexes, newest first."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(SIZES_OF_DAYS, {"today": f"{today:%Y%m%d}"})
+            return [row[0] for row in await cursor.fetchall()]
 
     async def drop_old(self, now: datetime) -> int:
         """Drop partitions beyond the horizon and trim the bounded tables; answers how many fell."""

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, LiteralString
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -13,6 +13,7 @@ from ic3.domain.envelope import (
     FUTURE_LIMIT_US,
     YEAR_2000_US,
     Envelope,
+    Reject,
     Value,
     key_of_serial,
     time_text,
@@ -47,6 +48,12 @@ SELECT occurred_at, asset_id, record_id, values, quality, alarm, domain, system_
     protocol, occurred_nanoseconds, received_at, content_hash, sweep_id, rejected, origin
 FROM staged_telemetry ORDER BY occurred_at, asset_id, record_id
 ON CONFLICT DO NOTHING
+RETURNING asset_id, record_id, occurred_at
+"""
+CONFLICTING: Final = """
+SELECT asset_id, record_id, occurred_at
+FROM staged_telemetry staged JOIN telemetry kept USING (occurred_at, asset_id, record_id)
+WHERE kept.content_hash <> staged.content_hash
 """
 
 # One row an asset in a sweep, so the statement never meets an asset twice.
@@ -122,6 +129,7 @@ SELECT EXISTS (SELECT FROM ic3_sweep WHERE accepted > 0 AND NOT simulated)
 """
 
 _encode_json = msgspec.json.Encoder().encode
+Key = tuple[str, str, int]
 _FIELDS = struct.Struct(">h").pack
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -282,7 +290,9 @@ class TelemetryStore:
             if staged:
                 await connection.execute(STAGE_TELEMETRY)
                 await rows.copy(connection, COPY_STAGED, _encoded(sweep))
-                sweep.stored = (await connection.execute(INSERT_STAGED)).rowcount
+                sweep.duplicates = _missing(sweep, await _keys(connection, INSERT_STAGED))
+                sweep.stored -= len(sweep.duplicates)
+                await _keep_conflicts(connection, sweep)
             elif sweep.envelopes:
                 await rows.copy(connection, COPY_TELEMETRY, _encoded(sweep))
             sweep.duplicate = len(sweep.envelopes) - sweep.stored
@@ -329,6 +339,40 @@ class TelemetryStore:
             "last": moment(min(max(times), now_us + FUTURE_LIMIT_US)),
         }
         await connection.execute(MOVE_LATEST, {"sweep_id": sweep.sweep_id, **plausible})
+
+
+async def _keep_conflicts(connection: Connection, sweep: Sweep) -> None:
+    """Keep aside what telemetry has with another text."""
+    conflicting = await _keys(connection, CONFLICTING)
+    for envelope in sweep.duplicates:
+        if _key(envelope) in conflicting:
+            key = key_of_serial(envelope.asset_id)
+            raw = envelope.text.encode()
+            words = f"record_id {envelope.record_id}, {time_text(envelope.occurred_us)}"
+            sweep.name_key(f"quarantined:{Reject.KEY_CONFLICT}", envelope.asset_id)
+            sweep.reject(Rejected("envelope", Reject.KEY_CONFLICT, key, raw, len(raw), words))
+
+
+async def _keys(connection: Connection, statement: LiteralString) -> set[Key]:
+    cursor = await connection.execute(statement)
+    return {(serial, record, microseconds(at)) for serial, record, at in await cursor.fetchall()}
+
+
+def _key(envelope: Envelope) -> Key:
+    return envelope.asset_id, envelope.record_id, envelope.occurred_us
+
+
+def _missing(sweep: Sweep, stored: set[Key]) -> list[Envelope]:
+    """Envelopes whose key was not stored; of two with one key the second is no news either."""
+    left = set(stored)
+    missing = []
+    for envelope in sweep.envelopes:
+        key = _key(envelope)
+        if key in left:
+            left.remove(key)
+        else:
+            missing.append(envelope)
+    return missing
 
 
 async def _next_id(connection: Connection) -> int:

@@ -181,14 +181,15 @@ class Monitoring:
             )
 
     async def _log_failure(self, sweep: Sweep, error: str) -> None:
-        sweep.error = error
         duration_ms = self._duration_ms(sweep)
+        if sweep.error is None:
+            sweep.error = error
+            self._observe(RunFailed(error, duration_ms))
         run = await self._store.save_failed(sweep, duration_ms=duration_ms)
         await self._remember(run)
-        self._observe(RunFailed(error, duration_ms))
 
     async def _remember(self, run: Run | None) -> None:
-        if run is None:
+        if run is None or (self._ready and not self._runs.follows(run)):
             self._runs.replace(await self._store.recent_runs())
         elif self._ready:
             self._runs.add(run)

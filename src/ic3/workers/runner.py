@@ -25,11 +25,19 @@ class Worker(Protocol):
         """One round; an error ends the round, not the worker."""
 
 
-async def run_worker(worker: Worker, *, clock: Clock, observe: Observe) -> None:
+async def run_worker(
+    worker: Worker, *, clock: Clock, observe: Observe, back_off_limit_s: float = BACK_OFF_LIMIT_S
+) -> None:
     """Run rounds until cancelled: on the monotonic clock, never two at once.
 
     A round that overruns skips the ticks it missed, and says so. After a failure a worker without
     an interval backs off, with jitter.
+
+    Args:
+        worker: Whose rounds.
+        clock: Says when they are due.
+        observe: Told of failures.
+        back_off_limit_s: Longest pause after a failure.
     """
     due = clock.monotonic()
     failures = 0
@@ -47,7 +55,8 @@ async def run_worker(worker: Worker, *, clock: Clock, observe: Observe) -> None:
         if worker.every_s is not None:
             due = await _next_tick(worker, worker.every_s, due, clock, observe)
         elif failures:
-            limit = min(BACK_OFF_LIMIT_S, 0.5 * 2**failures)
+            # A day of failures is more than a float holds as a power of two.
+            limit = min(back_off_limit_s, 0.5 * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(limit / 2, limit))  # noqa: S311  jitter
 
 

@@ -178,6 +178,7 @@ class Save:
         self._observe(
             SweepEnded(
                 sweep.sweep_id, outcomes, sweep.failed, sweep.quarantined, sweep.tags_rejected,
+                sweep.list_rejected, sweep.named,
                 {name: ms / 1000 for name, ms in sweep.phase_ms.items()}, sweep.error,
             )
         )  # fmt: skip

@@ -1,0 +1,32 @@
+"""The life of a worker after failures."""
+
+import asyncio
+
+import pytest
+
+from ic3.clock import Clock
+from ic3.errors import DatabaseAway
+from ic3.workers.runner import run_worker
+
+
+class Unlucky:
+    """A worker that waits for its work itself and fails for a long time."""
+
+    name = "unlucky"
+    every_s: float | None = None
+
+    def __init__(self, failures: int) -> None:
+        self._left = failures
+
+    async def step(self) -> None:
+        if not self._left:
+            raise asyncio.CancelledError
+        self._left -= 1
+        raise DatabaseAway("database: away")
+
+
+async def test_the_pause_after_many_failures_is_no_longer_than_the_limit() -> None:
+    worker = Unlucky(1100)
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await run_worker(worker, clock=Clock(), observe=lambda _: None, back_off_limit_s=0.0001)
