@@ -75,7 +75,7 @@ DUTIES: Final = {
     "save": Duties(
         run_log="exempt: it hands each sweep to `monitoring`, which logs it",
         back_off="done: half a second doubling to the interval, with jitter; the sweep stays first",
-        stop="done: has a moment to empty the spool, then is cancelled; the rest stays in the spool",
+        stop="done: has a moment to empty the spool, then is cancelled; the rest stays there",
         metrics="done: `ic3_spool_rows`, `ic3_spool_bytes`, `ic3_spool_oldest_age_seconds`,"
         " `ic3_envelopes`, `ic3_conservation_errors`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#the-life-of-a-sweep)",

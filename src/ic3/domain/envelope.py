@@ -229,7 +229,7 @@ def parse(serial: str, text: str, *, received_us: int, content_hash: bytes) -> E
         _check_fields(wire)
     if suspect or not values.keys() <= _good_tag_names.keys():
         bad = _bad_tags(values)
-        rejected = rejected | {_spelled(tag): reason for tag, reason in bad.items()}
+        rejected = rejected | {spelled(tag): reason for tag, reason in bad.items()}
         values = {tag: value for tag, value in values.items() if tag not in bad}
     return Envelope(
         serial, wire.record_id, wire.system_id, wire.domain, wire.protocol, occurred_us,
@@ -392,7 +392,7 @@ def _wire_of(document: dict[str, Any]) -> tuple[_Wire, dict[str, Reject]]:
         if reason is None:
             kept[tag] = value
         else:
-            rejected[_spelled(tag)] = reason
+            rejected[spelled(tag)] = reason
     return _Wire(values=kept, **fields), rejected
 
 
@@ -421,9 +421,9 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _spelled(tag: str) -> str:
-    """The name of a rejected tag as PostgreSQL can store it."""
-    return tag.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
+def spelled(name: str) -> str:
+    """A name that was not taken, as PostgreSQL can store it."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
 
 
 def _clean_frame(wire: _Wire, values: Mapping[str, Value]) -> str:

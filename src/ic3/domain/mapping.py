@@ -94,7 +94,7 @@ def map_envelopes(register: Register, envelopes: Iterable[Envelope], *, now_us: 
             if parameter is None:
                 skipped += 1
                 if len(mapped.unmapped) < KEPT_KEYS:
-                    mapped.unmapped.append(f"{envelope.asset_id}\n{tag}")
+                    mapped.unmapped.append(f"{envelope.asset_id[:300]}\n{tag}")
             elif isinstance(value, str):
                 add(Reading(register_id, tag, parameter.param_id, None, value, recorded_us))
             else:

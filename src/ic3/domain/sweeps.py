@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ic3.domain.envelope import Envelope
+from ic3.domain.envelope import Envelope, spelled
 
 KEPT_REJECTS = 1000
 KEPT_KEYS = 1000
 NAMED_KEYS = 3
+NAMED_CHARACTERS = 300
 BATCH_ENVELOPES = 400
 
 
@@ -139,7 +140,7 @@ class Sweep:
     def name_key(self, why: str, key: str) -> None:
         """Remember which key it was; beyond the bound it is only counted."""
         if sum(map(len, self.keys.values())) < KEPT_KEYS:
-            self.keys.setdefault(why, []).append(key)
+            self.keys.setdefault(why, []).append(spelled(key[:NAMED_CHARACTERS]))
 
     def stop(self) -> None:
         """Reading was broken off: what was not read yet is put off."""

@@ -200,7 +200,12 @@ class TelemetryStore:
             await self._save_or_stage(sweep, now_us, accepted)
         except Refused:
             await self._put_aside(sweep)
-            await self._save_or_stage(sweep, now_us, accepted)
+            try:
+                await self._save_or_stage(sweep, now_us, accepted)
+            except Refused:
+                # It is none of the envelopes: they must not wait for what is only said of them.
+                sweep.rejected, sweep.keys = [], {}
+                await self._save_or_stage(sweep, now_us, accepted)
 
     async def _save_or_stage(
         self, sweep: Sweep, now_us: int, accepted: Awaitable[bool] | None
