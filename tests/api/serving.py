@@ -26,6 +26,7 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
+from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.store.pool import Database
@@ -220,14 +221,16 @@ async def serving(
     )
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
-    reads, readiness = MonitoringReads(latest, runs), ReadinessReader(database=database, feed=feed)
+    breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
+    reads = MonitoringReads(latest, runs)
+    readiness = ReadinessReader(database=database, feed=feed, breaker=breaker, clock=clock)
     live_socket = LiveSocket(
         hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
         clock=clock, observe=told.append,
     )  # fmt: skip
     stats = StatsReader(
         feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
-        simulated=False,
+        simulated=False, breaker=breaker,
     )  # fmt: skip
     application = build(
         routes,

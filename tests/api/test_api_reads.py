@@ -67,6 +67,7 @@ async def test_stats_count_what_is_in_memory(site: Site) -> None:
     del stats["version"]
     assert stats == {
         "started_at": "2026-06-15T01:42:00Z", "plant": "real", "gateway": "http://gateway:3000",
+        "breaker": "closed", "next_try_at": None,
         "database": {"state": "ok", "since": None}, "assets": 0, "fresh": 0, "stale": 0,
         "in_alarm": 0, "ws_clients": 0, "last_run": (await site.get("/api/monitoring/progress"))
         .json()["latest"], "last_good_at": None, "error": None,

@@ -116,13 +116,13 @@ async def test_one_bad_key_costs_no_other() -> None:
     assert {key: error.reason for key, error in failures.items()} == {KEYS[7]: "null_value"}
 
 
-async def test_status_is_counted_and_tried_again_at_most_twice() -> None:
+async def test_status_is_counted_and_two_tries_more_are_made_of_all_batches() -> None:
     gateway = BatchGateway(status=503)
     async with gateway.serving() as client:
         values, failures = await read(client)
     assert values == {}
     assert {error.reason for error in failures.values()} == {"http_503"}
-    assert len(gateway.batches) == 3 * 3
+    assert len(gateway.batches) == 3 + 2
 
 
 async def test_deadline_ends_the_reading_and_says_what_was_not_reached() -> None:

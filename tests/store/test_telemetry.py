@@ -78,7 +78,8 @@ async def test_the_sweeps_row_holds_every_counter(store: TelemetryStore, sql: Sq
     sweep = swept(envelope("A"), envelope("B"))
     sweep.ended_at = NOW + timedelta(seconds=2)
     sweep.keys_scanned, sweep.matched, sweep.unmatched = 9, 7, 2
-    sweep.unchanged, sweep.deferred, sweep.list_duplicates = 3, 1, 4
+    sweep.unchanged, sweep.list_duplicates = 3, 4
+    sweep.deferred.update({"breaker": 1})
     sweep.list_rejected[Reject.WRONG_PREFIX] = 5
     sweep.failed["timeout"] = 2
     sweep.quarantined[Reject.BAD_JSON] = 1

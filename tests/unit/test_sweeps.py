@@ -9,7 +9,7 @@ def test_every_key_is_in_exactly_one_place() -> None:
     ended = sweep(envelope("A"), envelope("B"))
     ended.keys_scanned = 15
     ended.unchanged = 3
-    ended.deferred = 1
+    ended.deferred.update({"deadline": 1})
     ended.failed.update({"timeout": 2, "status": 1})
     ended.quarantined.update({"bad_json": 4, "bad_time": 2})
 

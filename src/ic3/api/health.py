@@ -1,5 +1,6 @@
 """Liveness, readiness, metrics and the API document."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -7,7 +8,9 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from ic3.clock import Clock
 from ic3.domain.status import Feed
+from ic3.gateway.breaker import Breaker
 from ic3.store.pool import Database
 
 
@@ -25,11 +28,13 @@ class Readiness(msgspec.Struct):
 
 
 class ReadinessReader:
-    """Judges the database and the last sweep."""
+    """Judges the database, the gateway and the last sweep."""
 
-    def __init__(self, *, database: Database, feed: Feed) -> None:
+    def __init__(self, *, database: Database, feed: Feed, breaker: Breaker, clock: Clock) -> None:
         self._database = database
         self._feed = feed
+        self._breaker = breaker
+        self._clock = clock
         self.stopping = False
 
     def read(self) -> Readiness:
@@ -40,6 +45,12 @@ class ReadinessReader:
         if self._database.away_since is not None:
             since = self._database.away_since.isoformat(timespec="seconds")
             reasons.append(f"{self._database.away_reason}; away since {since}")
+        if self._breaker.next_try_s is not None:
+            at = self._clock.now() + timedelta(seconds=self._breaker.next_try_s)
+            reasons.append(
+                f"gateway left alone: {self._breaker.why};"
+                f" next try from {at.isoformat(timespec='seconds')}"
+            )
         if self._feed.last_sweep_at is None:
             reasons.append("no sweep has ended yet")
         elif self._feed.last_error is not None:

@@ -55,10 +55,10 @@ class Sweep:
     unchanged: int = 0
     stored: int = 0
     duplicate: int = 0
-    deferred: int = 0
     list_duplicates: int = 0
     list_rejected: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    deferred: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     tags_rejected: Counter[str] = field(default_factory=Counter)
     phase_ms: dict[str, float] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Sweep:
 
     def balance(self) -> tuple[int, int]:
         """Both sides of the equation of conservation; they must be equal."""
-        places = self.unchanged + self.accepted + self.deferred
+        places = self.unchanged + self.accepted + self.deferred.total()
         return self.keys_scanned, places + self.failed.total() + self.quarantined.total()
 
 

@@ -1,6 +1,7 @@
 """One keep-alive connection to the gateway: requests out, answers matched to keys in order."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -29,8 +30,11 @@ from ic3.gateway.errors import (
 )
 
 HEAD_LIMIT_BYTES = 64 << 10
+_RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*([^\r\n]*)\r\n", re.IGNORECASE)
 # msgspec refuses most bad text itself; bad UTF-8 and deep nesting come up as Python's own errors.
 REFUSED_TEXT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+RESTING = (429, 503)  # statuses whose Retry-After is obeyed
 
 Receive = Callable[[str, str], None]
 Blame = Callable[[str | None], AnswerError]
@@ -89,8 +93,10 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_before",
         "_begun",
         "_complete",
+        "_data",
         "_feed",
         "_marks",
         "_owner",
@@ -145,6 +151,7 @@ class Connection(asyncio.Protocol):
         self.counted = 0
         self.fresh = True
         self.piped = False
+        self._before = self._data = b""
         self.parser = HttpResponseParser(delegate or self)
         self._feed = self.parser.feed_data
         self._complete = cast("Connection", delegate or self).on_message_complete
@@ -202,6 +209,7 @@ class Connection(asyncio.Protocol):
         if turn is None:
             self.drop()
             return
+        self._data = data
         try:
             self._feed(data)
         except HttpParserCallbackError as error:
@@ -217,6 +225,7 @@ class Connection(asyncio.Protocol):
             turn.lost(self, partial(BadHTTP, why="more than was asked for"))
         elif len(asked) < self.counted:
             self._pending_bytes = 0
+            self._before = data
             self.fresh = False
             self.proven = True
             turn.answered(self)
@@ -276,7 +285,11 @@ class Connection(asyncio.Protocol):
         assert self.turn is not None
         key, body = self.asked[0], self.body
         status = self.parser.get_status_code()
-        error = BadStatus(key, status) if status != 200 else content_error(key, body, answer)
+        error = (
+            BadStatus(key, status, self._retry_after(status))
+            if status != 200
+            else content_error(key, body, answer)
+        )
         if isinstance(error, WrongKey):
             raise Fault(partial(WrongKey, body=bytes(body), why=error.why))
         self.asked.popleft()
@@ -285,6 +298,17 @@ class Connection(asyncio.Protocol):
             self.turn.failed(self, error)
         elif answer is not None and answer.value is not None:
             self._receive(key, answer.value)
+
+    def _retry_after(self, status: int) -> bytes | None:
+        """The header of an answer that asks for rest.
+
+        Looked for in what has just come: a callback a header would cost each good answer more
+        than all else that is done for it here.
+        """
+        if status not in RESTING:
+            return None
+        found = _RETRY_AFTER.findall(self._before + self._data)
+        return found[-1] if found else None
 
     def check_status(self) -> None:
         """What makes any answer end the connection: unasked, informational, over the cap, closing.
@@ -313,6 +337,8 @@ class Connection(asyncio.Protocol):
     def _unfinished(self, turn: Turn, received: int) -> None:
         """No answer was completed: count what is pending, so that memory stays flat."""
         self._pending_bytes += received
+        if len(self._before) < HEAD_LIMIT_BYTES:
+            self._before += self._data
         limit = self.body_limit_bytes
         if not self.body and self._pending_bytes > HEAD_LIMIT_BYTES:
             turn.lost(self, partial(BadHTTP, why=f"a head over {HEAD_LIMIT_BYTES} bytes"))

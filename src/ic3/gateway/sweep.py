@@ -1,6 +1,5 @@
 """One pass over the gateway: list the keys once, read each once, parse what has changed."""
 
-import asyncio
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ic3.domain.mapping import Register
 from ic3.domain.sweeps import Rejected, Sweep
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
-from ic3.gateway.errors import ContentError, Deferred
+from ic3.gateway.errors import ContentError, CutOff, Deferred
 
 _REASONS_OF_THE_TEXT = {
     Reject.BAD_JSON, Reject.BAD_UNICODE, Reject.TOO_DEEP, Reject.NOT_AN_OBJECT,
@@ -51,6 +50,7 @@ class Sweeper:
         self._clock = clock
         self._accepted: dict[str, bytes] = {}
         self._plan = _Plan([], [], {}, 0, [])
+        self._unfinished: list[str] = []  # at most the keys of one list
 
     def begin(self) -> Sweep:
         """A sweep that begins now."""
@@ -73,10 +73,7 @@ class Sweeper:
         """
         ends = sweep.started + deadline_s
         try:
-            async with asyncio.timeout(deadline_s):
-                listed = await self._client.list_keys(KEY_PREFIX + "*")
-        except TimeoutError:
-            raise GatewayError(f"gateway: no list of keys within {deadline_s:g} s") from None
+            listed = await self._client.list_keys(KEY_PREFIX + "*", within_s=deadline_s)
         finally:
             self._phase(sweep, "list", sweep.started)
         if listed.keys != self._plan.listed:
@@ -93,17 +90,40 @@ class Sweeper:
         sweep.unmatched = sweep.keys_scanned - sweep.matched
         begun = self._clock.monotonic()
         failures = await self._client.read_all(
-            plan.keys,
+            self._in_order(plan),
             lambda key, text: self._receive(sweep, plan.serials[key], key, text),
             deadline_s=max(0.0, ends - begun),
         )
         self._phase(sweep, "read", begun)
         for key, error in failures.items():
             self._fail(sweep, key, error)
+        # What was cut off comes behind what was never asked: a key that hangs would hold it up.
+        waiting = [key for key, error in failures.items() if isinstance(error, Deferred)]
+        self._unfinished = waiting + [
+            key for key, error in failures.items() if isinstance(error, CutOff)
+        ]
         sweep.ended_at = self._clock.now()
-        if sweep.keys_scanned and sweep.deferred + sweep.failed.total() == sweep.keys_scanned:
+        sweep.error = self._error_of(sweep)
+
+    def _error_of(self, sweep: Sweep) -> str | None:
+        """Why the sweep as a whole has failed; None where it has not."""
+        scanned, deferred = sweep.keys_scanned, sweep.deferred
+        missing = deferred.total() + sweep.failed.total()
+        left_alone = deferred.total() > deferred["deadline"]
+        if left_alone:
+            why = self._client.breaker.why
+            return f"gateway: {why}; {scanned - missing} of {scanned} keys were read"
+        if scanned and missing == scanned:
             (reason, _), *_ = sweep.failed.most_common(1) or [("deadline", 0)]
-            sweep.error = f"gateway: none of {sweep.keys_scanned} keys could be read ({reason})"
+            return f"gateway: none of {scanned} keys could be read ({reason})"
+        return None
+
+    def _in_order(self, plan: _Plan) -> list[str]:
+        """The keys: first those that the last sweep did not reach, then in the list's order."""
+        if not self._unfinished:
+            return plan.keys
+        first = [key for key in self._unfinished if key in plan.serials]
+        return list(dict.fromkeys([*first, *plan.keys]))
 
     def accept(self, envelopes: Iterable[Envelope]) -> None:
         """Remember what is durable now; the same text is skipped from here on."""
@@ -128,7 +148,7 @@ class Sweeper:
     @staticmethod
     def _fail(sweep: Sweep, key: str, error: GatewayError) -> None:
         if isinstance(error, Deferred):
-            sweep.deferred += 1
+            sweep.deferred[error.reason] += 1
         elif isinstance(error, ContentError):
             sweep.quarantined[error.reason] += 1
             sweep.reject(Rejected("outer", error.reason, key, error.raw, error.raw_length))

@@ -218,11 +218,12 @@ async def insert_sweep(connection: Connection, sweep: Sweep) -> None:
             "quarantined": Jsonb(sweep.quarantined),
             "tags_rejected": Jsonb(sweep.tags_rejected),
             "phase_ms": Jsonb(sweep.phase_ms),
+            "deferred": sweep.deferred.total(),
             **{
                 name: getattr(sweep, name)
                 for name in (
                     "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "stored",
-                    "duplicate", "deferred", "list_duplicates", "simulated", "error", "origin",
+                    "duplicate", "list_duplicates", "simulated", "error", "origin",
                 )
             },
         },

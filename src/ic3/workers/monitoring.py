@@ -127,10 +127,10 @@ class Monitoring:
         sweep, envelopes = ended.sweep, ended.envelopes
         # A cancelled wait must not cancel the future that the poll worker will set.
         stored = asyncio.shield(ended.stored)
-        if envelopes is None and sweep.error is None and await stored:
+        if envelopes is None and await stored:
             assert sweep.sweep_id is not None
             envelopes = await self._store.envelopes_of(sweep.sweep_id)
-        if sweep.error is not None or envelopes is None:
+        if envelopes is None or (sweep.error is not None and not (envelopes and await stored)):
             await stored
             await self._log_failure(sweep, sweep.error or "unknown")
             return
@@ -140,7 +140,9 @@ class Monitoring:
         )
         self._latest.apply(movement.moved)
         await self._remember(run)
-        if run is not None:
+        if sweep.error is not None:  # it failed in the middle: what was read is kept
+            self._observe(RunFailed(sweep.error, self._duration_ms(sweep)))
+        elif run is not None:
             self._observe(
                 RunLogged(
                     run.duration_ms, run.keys_scanned, run.matched, run.unmatched,

@@ -124,7 +124,7 @@ class Poll:
             "unchanged": sweep.unchanged,
             "stored": sweep.stored,
             "duplicate": sweep.duplicate,
-            "deferred": sweep.deferred,
+            "deferred": sweep.deferred.total(),
         }
         self._observe(
             SweepEnded(
