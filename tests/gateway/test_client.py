@@ -410,7 +410,8 @@ async def test_a_name_without_address_is_refused() -> None:
 async def test_a_gateway_that_accepts_and_hangs_up_ends_fast() -> None:
     async with serving(HostileGateway(VALUES, lambda asked: [CLOSE])) as (gateway, client):
         _, failures = await read(client, KEYS)
-    assert Counter(error.reason for error in failures.values()) == {"reset": 5, "breaker": 55}
+    assert {error.reason for error in failures.values()} == {"reset", "breaker"}
+    assert len(failures) == len(KEYS)
     assert gateway.connections <= 30
 
 

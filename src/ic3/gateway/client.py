@@ -276,15 +276,15 @@ class RedisRESTClient:
         self.pace.end_sweep(
             sent=self.requests_sent, read=read, took_s=took_s, unfinished=unfinished
         )
-        few = len(failures) <= max(10, keys // 100)
-        self.failing = frozenset(failures) if few else frozenset()
+        failed = [key for key, error in failures.items() if not isinstance(error, Deferred)]
+        few = len(failed) <= max(10, keys // 100)
+        self.failing = frozenset(failed) if few else frozenset()
         if not unfinished:
             self._needed_told = 0
         elif read and self._mget_path is None:
             needed = in_flight_needed(keys=keys, read=read, limit=limit)
-            if needed > self.max_in_flight and not (
-                self._needed_told * 0.7 <= needed <= self._needed_told
-            ):
+            told = self._needed_told
+            if needed > self.max_in_flight and not told / 1.5 <= needed <= told * 1.5:
                 self._needed_told = needed
                 self._observe(CapTooLow(keys, read, limit, needed))
 
@@ -560,6 +560,7 @@ class _Sweep:
         self.at = 0  # keys before this have been asked
         self.again: deque[str] = deque()
         self.attempts: dict[str, int] = {}
+        self.tried: dict[str, AnswerError] = {}  # how those to be asked again failed
         self.forgiven: set[str] = set()
         self.budget = Budget(len(keys))
         self.doubts = max(10, len(keys) // 10)  # pipelined answers to be asked for once more
@@ -717,6 +718,7 @@ class _Sweep:
         tried = self.attempts.get(key, 0)
         if self.client.breaker.closed and tried < RETRIES and self.budget.take():
             self.attempts[key] = tried + 1
+            self.tried[key] = error
             self.client.retries += 1
             self.again.append(key)
         else:
@@ -726,7 +728,7 @@ class _Sweep:
         """A connection died with requests under way: who is to blame, who is asked again."""
         head, *behind = asked
         stale = isinstance(error, Reset) and connection.proven
-        self._note_loss(connection, asked, error, stale=stale)
+        self._note_loss(connection, head, error, stale=stale)
         if not connection.proven and not isinstance(error, Timeout | TooLarge):
             self.unlucky += 1
             self.last_refusal = error
@@ -756,7 +758,7 @@ class _Sweep:
         self._strain(key, error)
 
     def _note_loss(
-        self, connection: Connection, asked: list[str], error: AnswerError, *, stale: bool
+        self, connection: Connection, head: str, error: AnswerError, *, stale: bool
     ) -> None:
         """A connection that died with requests under way tells of the gateway, or of us.
 
@@ -769,14 +771,11 @@ class _Sweep:
         if isinstance(error, ContentError):
             client.codes["key", "200"] += 1
             return
-        number, in_a_row = 1, self._tells()
-        if late:
-            silent = self.loop.time() - self.heard_at >= client.timeout_s - 2 * self.tick_s
-            number = len(asked) if silent else 1
-            in_a_row = silent and self._more_to_come()
-        client.codes["key", _code_of(error)] += number
-        self._strain(asked[0], error)
-        client.breaker.failed(number, in_a_row=in_a_row)
+        in_a_row = self._silent() and self._more_to_come() if late else self._tells()
+        in_a_row = in_a_row and head not in client.failing
+        client.codes["key", _code_of(error)] += 1
+        self._strain(head, error)
+        client.breaker.failed(in_a_row=in_a_row)
 
     def _note_refusal(self, error: Refused) -> None:
         client = self.client
@@ -798,6 +797,11 @@ class _Sweep:
         """Whether a failure now tells of the gateway: no connection stands that has answered."""
         return self._more_to_come() and not any(each.proven for each in self.conns)
 
+    def _silent(self) -> bool:
+        """Whether no request was answered for as long as one may take."""
+        limit_s = self.client.timeout_s - 2 * self.tick_s
+        return not self.heard or self.loop.time() - self.heard_at >= limit_s
+
     def _more_to_come(self) -> bool:
         """Once all keys were asked and some answered, what still fails is single keys."""
         return self.at < len(self.keys) or not self.heard
@@ -805,7 +809,9 @@ class _Sweep:
     def _leave(self) -> None:
         """The breaker has opened: what was read is kept, what is under way may end."""
         reason = self.client.breaker.deferral
-        left = [*self.keys[self.at :], *self.again]
+        failed = {key: self.tried[key] for key in self.again if key in self.tried}
+        self.failures.update(failed)
+        left = [key for key in [*self.keys[self.at :], *self.again] if key not in failed]
         # As many as connections were tried for: they failed, the others were never asked for.
         tried = 0 if self.conns else self.refused
         for key in left[:tried]:
@@ -984,18 +990,20 @@ class _Sweep:
             self._spread(far=True)
 
     def _expire(self) -> None:
-        asked = [key for connection in self.conns for key in connection.asked]
-        self.failures.update((key, CutOff(key)) for key in asked)
+        hanging = 0
+        silent = self._silent()
         for connection in list(self.conns):
+            for number, key in enumerate(connection.asked):
+                self.failures[key] = CutOff(key, behind=number > 0)
             if connection.asked:
+                hanging += 1
+                self.client.codes["key", "timeout"] += len(connection.asked)
                 self._forget(connection)
         for key in [*self.keys[self.at :], *self.again]:
             self.failures[key] = Deferred(key)
         self._nothing_left()
-        if asked:
-            self.client.codes["key", "timeout"] += len(asked)
-            if not self.heard:
-                self.client.breaker.failed(len(asked))
+        if hanging and silent:
+            self.client.breaker.failed(hanging)
 
 
 class _Quoted(dict[str, bytes]):

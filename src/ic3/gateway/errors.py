@@ -90,10 +90,16 @@ class BadStatus(AnswerError):
 
 
 class CutOff(Timeout):
-    """The sweep's deadline came before the answer."""
+    """The sweep's deadline came before the answer.
 
-    def __init__(self, key: str | None) -> None:
+    Args:
+        key: The key asked for.
+        behind: Whether the gateway owed another answer first, on the same connection.
+    """
+
+    def __init__(self, key: str | None, *, behind: bool = False) -> None:
         super().__init__(key, "the sweep's deadline came first")
+        self.behind = behind
 
 
 class BadHTTP(AnswerError):

@@ -7,6 +7,7 @@ FLOOR: Final = 4
 SLOW: Final = 2.0  # times the usual time of an answer
 _USUAL_SHARE: Final = 0.2
 _READ_TO_JUDGE: Final = 20
+_SHORTEST_S: Final = 1e-6
 
 
 RETRIES: Final = 2
@@ -65,20 +66,17 @@ class Pace:
             took_s: Its seconds.
             unfinished: Whether its deadline came before its end.
         """
-        answer_s = self.limit * took_s / read if read >= _READ_TO_JUDGE else None
-        usual_s = self._usual_s
-        if unfinished and (
-            not read or (answer_s and usual_s is not None and answer_s > SLOW * usual_s)
-        ):
+        answer_s = self.limit * max(took_s, _SHORTEST_S) / max(1, read)
+        usual_s = answer_s if self._usual_s is None else self._usual_s
+        if unfinished and (not read or answer_s > SLOW * usual_s):
             self.strain(sent)
-        if not self._strained and (read or not unfinished):
+        if not self._strained:
             self.limit = min(self.cap, self.limit + 1)
         self._strained = False
-        if answer_s is not None:
-            # What lasts becomes usual: a gateway that stays slow is not starved for ever.
-            self._usual_s = (
-                answer_s if usual_s is None else usual_s + _USUAL_SHARE * (answer_s - usual_s)
-            )
+        if read >= _READ_TO_JUDGE:
+            # What lasts becomes usual: a gateway that stays slow is not starved for ever. By
+            # ratio, so that one sweep of a gateway a hundred times slower does not settle it.
+            self._usual_s = usual_s * (answer_s / usual_s) ** _USUAL_SHARE
 
 
 def in_flight_needed(*, keys: int, read: int, limit: int, share: float = 1.0) -> int:

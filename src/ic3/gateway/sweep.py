@@ -1,7 +1,7 @@
 """One pass over the gateway: list the keys once, read each once, parse what has changed."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ic3.clock import Clock
@@ -50,7 +50,9 @@ class Sweeper:
         self._clock = clock
         self._accepted: dict[str, bytes] = {}
         self._plan = _Plan([], [], {}, 0, [])
-        self._unfinished: list[str] = []  # at most the keys of one list
+        self._unfinished: list[str] = []  # of the last sweep; at most the keys of one list
+        self._cut: set[str] = set()
+        self._hanging: list[str] = []
 
     def begin(self) -> Sweep:
         """A sweep that begins now."""
@@ -97,11 +99,7 @@ class Sweeper:
         self._phase(sweep, "read", begun)
         for key, error in failures.items():
             self._fail(sweep, key, error)
-        # What was cut off comes behind what was never asked: a key that hangs would hold it up.
-        waiting = [key for key, error in failures.items() if isinstance(error, Deferred)]
-        self._unfinished = waiting + [
-            key for key, error in failures.items() if isinstance(error, CutOff)
-        ]
+        self._learn(failures)
         sweep.ended_at = self._clock.now()
         sweep.error = self._error_of(sweep)
 
@@ -118,12 +116,32 @@ class Sweeper:
             return f"gateway: none of {scanned} keys could be read ({reason})"
         return None
 
+    def _learn(self, failures: Mapping[str, GatewayError]) -> None:
+        """Which keys come first in the next sweep, and which last.
+
+        Those cut off by the deadline come behind those that had not their turn. They come last
+        where all others had theirs, or where it happens again: then they hang, and would hold up
+        what is asked behind them.
+        """
+        cut, waiting = [], []
+        slow = any(isinstance(error, Deferred) for error in failures.values())
+        for key, error in failures.items():
+            if isinstance(error, CutOff) and not error.behind:
+                cut.append(key)
+            elif isinstance(error, CutOff | Deferred):
+                waiting.append(key)
+        self._hanging = [key for key in cut if not slow or key in self._cut]
+        self._unfinished = waiting + [key for key in cut if slow and key not in self._cut]
+        self._cut = set(cut)
+
     def _in_order(self, plan: _Plan) -> list[str]:
-        """The keys: first those that the last sweep did not reach, then in the list's order."""
-        if not self._unfinished:
+        """The keys: first those that the last sweep did not finish, then in the list's order."""
+        if not (self._unfinished or self._hanging):
             return plan.keys
+        last = {key: None for key in self._hanging if key in plan.serials}
         first = [key for key in self._unfinished if key in plan.serials]
-        return list(dict.fromkeys([*first, *plan.keys]))
+        listed = (key for key in plan.keys if key not in last)
+        return list(dict.fromkeys([*first, *listed, *last]))
 
     def accept(self, envelopes: Iterable[Envelope]) -> None:
         """Remember what is durable now; the same text is skipped from here on."""
