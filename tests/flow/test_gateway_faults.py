@@ -1,10 +1,16 @@
 """A gateway that is down, hangs, fails or lies: F1 to F5, S32."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from driven import Gateway, Product, free_port, until
@@ -224,9 +230,87 @@ def test_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Ga
         assert later >= earlier_end
 
 
+def test_f3_what_was_read_before_the_gateway_asks_for_rest_is_kept_whole(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    """The run is a failed one, and yet its telemetry has its monitoring rows."""
+    keys = {f"ic3:latest:asset {number}": _envelope(f"asset {number}") for number in range(300)}
+    with _resting(keys, after=150) as base:
+        settings = {"DATABASE_URL": fresh_dsn, "REDIS_API_BASE": base}
+        with Product(own_place, **settings) as product:
+            product.start()
+            run = until(
+                lambda: product.sql(
+                    "SELECT r.error_msg, s.accepted, s.unchanged, s.deferred"
+                    " FROM ic3_ingest_run_log r JOIN ic3_sweep s ON s.id = r.sweep_id"
+                    " WHERE s.keys_scanned = 300 AND s.error IS NOT NULL LIMIT 1"
+                ),
+                what="the run",
+            )
+            ((error, accepted, unchanged, deferred),) = run
+            read = accepted + unchanged
+            assert error == f"gateway: it asked for 60 s of rest; {read} of 300 keys were read"
+            assert accepted > 0
+            assert 0 < deferred <= 300 - read
+            stored = product.one("SELECT count(*) FROM telemetry")
+            assert accepted <= stored <= 150
+            until(lambda: "next try in" in product.ready()[1], what="the reason")
+            assert product.get("/api/stats")["assets"] == stored
+            assert product.broken() == {}
+
+
 def test_both_shapes_of_the_list_are_read(product: Product, plant: Gateway) -> None:
     plant.set(bare_list=True)
     assert product.after_next_sweep()["keys_scanned"] == 557
+
+
+def _envelope(serial: str) -> str:
+    return json.dumps(
+        {
+            "record_id": serial, "asset_id": serial, "values": {"LEVEL": 1.5},
+            "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )  # fmt: skip
+
+
+@contextmanager
+def _resting(values: dict[str, str], *, after: int) -> Iterator[str]:
+    """A gateway that answers so many keys and then asks for a minute of rest, for ever."""
+    answered = count()
+
+    class Resting(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body in one write
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):
+                super().handle()
+
+        def do_GET(self) -> None:
+            key = unquote(self.path.partition("?k=")[2])
+            resting = bool(key) and next(answered) >= after
+            value = {"key": key, "type": "string", "value": values.get(key)}
+            body = json.dumps(value if key else list(values)).encode()
+            self.send_response(429 if resting else 200)
+            if resting:
+                self.send_header("Retry-After", "60")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Resting)
+    server.daemon_threads = True
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join(5)
 
 
 @pytest.fixture
@@ -260,7 +344,16 @@ def test_a_gateway_down_at_start_is_told_and_found_again_by_itself(
         assert all(keys == 0 and "no connection" in error for keys, error in runs)
         assert product.get("/api/stats")["assets"] == 0
         assert product.get("/livez") == {"status": "ok"}
+        until(lambda: product.get("/api/stats")["breaker"] != "closed", what="the breaker")
+        assert product.get("/api/stats")["next_try_at"] is not None
+        assert "gateway left alone: it failed 5 times in a row" in product.ready()[1]
+        assert product.metric("ic3_breaker_state") == 1
+        assert product.metric('ic3_upstream_requests_total{code="refused",op="list"}') >= 5
         late_gateway(port)
         product.until_ready(2 * INTERVAL_S + 2)
+        stats = product.get("/api/stats")
+        assert (stats["breaker"], stats["next_try_at"]) == ("closed", None)
+        assert product.metric("ic3_breaker_state") == 0
+        assert product.metric("ic3_upstream_in_flight") >= 4
         assert product.after_next_sweep()["keys_scanned"] == 557
         assert product.broken() == {}
