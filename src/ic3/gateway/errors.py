@@ -11,6 +11,11 @@ GatewayError
 from ic3.errors import GatewayError
 
 RAW_BYTES = 16 << 10
+DEFERRED_WORDS = {
+    "deadline": "The sweep's deadline came before the key was asked for.",
+    "breaker": "The gateway failed too often and is left alone.",
+    "retry_after": "The gateway asked for rest.",
+}
 _NAME_CHARACTERS = 200
 
 
@@ -114,7 +119,7 @@ class Deferred(AnswerError):
 
     Args:
         key: The key that would have been asked for.
-        reason: `deadline`, `breaker` or `retry_after`: what came first.
+        reason: What came first, a word of DEFERRED_WORDS.
     """
 
     reason = "deadline"

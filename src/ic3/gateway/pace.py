@@ -30,8 +30,8 @@ class Budget:
 class Pace:
     """The bound in flight between a floor of 4 and the cap.
 
-    Halved when the gateway strains, at most once for what was in flight together; one more after
-    each sweep without strain.
+    Halved when the gateway strains, at most once for what was in flight together; after each sweep
+    without strain a twentieth of the cap more, which is one more at the usual cap of 20.
 
     Args:
         cap: The most that may ever be in flight.
@@ -41,6 +41,7 @@ class Pace:
         self.cap = cap
         self.limit = cap
         self._floor = min(FLOOR, cap)
+        self._more = max(1, cap // 20)
         self._usual_s: float | None = None
         self._cut_from = 0
         self._strained = False
@@ -71,7 +72,7 @@ class Pace:
         if unfinished and (not read or answer_s > SLOW * usual_s):
             self.strain(sent)
         if not self._strained:
-            self.limit = min(self.cap, self.limit + 1)
+            self.limit = min(self.cap, self.limit + self._more)
         self._strained = False
         if read >= _READ_TO_JUDGE:
             # What lasts becomes usual: a gateway that stays slow is not starved for ever. By
