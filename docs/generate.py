@@ -194,12 +194,15 @@ def rejects_page() -> str:
     taken_apart = [[f"`{reason.value}`", words] for reason, words in REJECT_WORDS.items()]
     kinds = []
     for kind in _gateway_kinds():
-        quarantined = issubclass(kind, gateway_errors.ContentError)
         if kind is gateway_errors.Deferred:
-            counted = "deferred"
-        else:
-            counted = "quarantined" if quarantined else "failed"
+            words = gateway_errors.DEFERRED_WORDS
+            kinds += [[f"`{reason}`", "deferred", text] for reason, text in words.items()]
+            continue
+        quarantined = issubclass(kind, gateway_errors.ContentError)
+        counted = "quarantined" if quarantined else "failed"
         kinds.append([f"`{_reason(kind)}`", counted, _first_line(kind)])
+    not_asked = gateway_errors.NotAsked
+    kinds.append([f"`{not_asked.reason}`", "the whole sweep fails", _first_line(not_asked)])
     return page(
         "Reject reasons",
         "Trouble with one key, one envelope or one tag is counted under a word and the sweep goes\n"
@@ -214,7 +217,7 @@ def rejects_page() -> str:
         "An entry of the key list that is not text is counted as `not_text`.",
         "## The gateway's answers",
         "`failed`: no answer that can be used; nothing is kept. `quarantined`: an answer came and\n"
-        "its content is wrong. `deferred`: not reached in this sweep.",
+        "its content is wrong. `deferred`: left for the next sweep, which asks for it first.",
         table(["reason", "counted as", "meaning"], kinds),
         "In a sweep that was read and then could not be stored, the envelopes are counted as\n"
         "`failed` under `not_stored`. The next sweep reads what is newest at the gateway by then.",
@@ -353,7 +356,7 @@ def _gateway_kinds() -> list[type[gateway_errors.AnswerError]]:
         for each in vars(gateway_errors).values()
         if isinstance(each, type)
         and issubclass(each, gateway_errors.AnswerError)
-        and each not in {gateway_errors.AnswerError, gateway_errors.ContentError}
+        and ("reason" in vars(each) or each is gateway_errors.BadStatus)
     ]
 
 

@@ -34,6 +34,7 @@ from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
 from ic3.embedded.postgres import EmbeddedPostgres
 from ic3.errors import EmbeddedError, SettingsError, StartError
+from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
@@ -143,7 +144,7 @@ async def serve(
             base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
             await _ensure_admin(settings, requests, show_login)
             await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
-            client = gateway_client(settings, base, clock)
+            client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
             stack.push_async_callback(spool.close)
@@ -275,7 +276,9 @@ def _check_simulator() -> None:
         )
 
 
-def gateway_client(settings: Settings, base: str, clock: Clock) -> RedisRESTClient:
+def gateway_client(
+    settings: Settings, base: str, clock: Clock, observe: Observe = lambda _: None
+) -> RedisRESTClient:
     """The client of the gateway at `base`."""
     return RedisRESTClient(
         base,
@@ -284,7 +287,9 @@ def gateway_client(settings: Settings, base: str, clock: Clock) -> RedisRESTClie
         mget_path=settings.redis_api_mget_path,
         ca_file=settings.redis_api_ca_file,
         bearer_token=settings.redis_api_token,
+        interval_s=settings.poll_interval_s,
         clock=clock,
+        observe=observe,
     )
 
 
@@ -333,13 +338,13 @@ async def _run(
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
     readiness = ReadinessReader(
-        database=ingest, feed=feed, interval_s=settings.poll_interval_s,
+        database=ingest, feed=feed, breaker=client.breaker, interval_s=settings.poll_interval_s,
         simulated=settings.simulated, clock=clock,
     )  # fmt: skip
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
-        spool=spool,
+        breaker=client.breaker, spool=spool,
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -429,7 +434,7 @@ async def _drain(
 def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
-    runs: RecentRuns, readiness: ReadinessReader, base: str, spool: Spool,
+    runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
 ) -> Server:  # fmt: skip
     tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
     tickets = Tickets(clock)
@@ -440,7 +445,7 @@ def _http(
         insecure=settings.ws_insecure, clock=clock, observe=tell,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=ingest, spool=spool, clock=clock,
+        feed=feed, runs=runs, hub=hub, database=ingest, spool=spool, breaker=breaker, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
     application = build(

@@ -55,6 +55,43 @@ class SweepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamAsked:
+    """A call to the gateway, or a sweep of them, ended.
+
+    Attributes:
+        requests: How many by operation (`list`, `key`, `mget`) and outcome: a status or a word.
+        limit: How many may be in flight from here on.
+    """
+
+    requests: Mapping[tuple[str, str], int]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOpened:
+    """The gateway is left alone; it is tried now and then."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerClosed:
+    """The gateway answers again."""
+
+    open_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CapTooLow:
+    """The keys cannot be read in the time of a sweep with so few requests in flight."""
+
+    keys: int
+    read: int
+    in_flight: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConservationBroken:
     """The counters of a sweep do not add up: a fault of this program."""
 
@@ -200,6 +237,10 @@ Observation = (
     | Warned
     | MonitoringStarted
     | SweepEnded
+    | UpstreamAsked
+    | BreakerOpened
+    | BreakerClosed
+    | CapTooLow
     | ConservationBroken
     | SpoolFilling
     | SpoolDropped

@@ -10,6 +10,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
+    BreakerClosed,
+    BreakerOpened,
+    CapTooLow,
     ClientClosed,
     ConservationBroken,
     DatabaseBack,
@@ -31,6 +34,7 @@ from ic3.observations import (
     SweepEnded,
     SweepLost,
     TicksSkipped,
+    UpstreamAsked,
     Warned,
     WorkerFailed,
 )
@@ -68,6 +72,19 @@ class LogObserver:
                 log.warning("monitoring run failed", error=error, duration_ms=duration_ms)
             case SweepEnded() as sweep:
                 self._sweep(sweep)
+            case UpstreamAsked():
+                pass  # a metric
+            case BreakerOpened(why):
+                log.warning("gateway left alone", why=why)
+            case BreakerClosed(open_s):
+                log.info("gateway answers again", after_s=round(open_s, 1))
+            case CapTooLow() as cap:
+                log.warning(
+                    "too few requests in flight to read every key in time", keys=cap.keys,
+                    read=cap.read, in_flight=cap.in_flight, needed=cap.needed,
+                    fix="raise REDIS_API_MAX_IN_FLIGHT, with the consent of the gateway's owner,"
+                    " or set REDIS_API_MGET_PATH or a longer MONITORING_POLL_INTERVAL",
+                )  # fmt: skip
             case Starting(part, detail):
                 log.info("starting", part=part, detail=detail)
             case Serving(address, gateway, simulated):
@@ -205,8 +222,17 @@ class MetricsObserver:
         )
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
+        self._breaker = Gauge(
+            "ic3_breaker_state", "1 while the gateway is left alone.", registry=registry
+        )
+        self._in_flight = Gauge(
+            "ic3_upstream_in_flight", "Requests that may be in flight.", registry=registry
+        )
+        self._upstream = Counter(
+            "ic3_upstream_requests", "Requests to the gateway.", ["op", "code"], registry=registry
+        )
 
-    def __call__(self, observation: Observation) -> None:  # noqa: C901  one arm an event
+    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912  one arm an event
         """Count it; what is only a log line has no arm."""
         match observation:
             case RunLogged() as run:
@@ -219,6 +245,14 @@ class MetricsObserver:
                 self._runs.labels("failed").inc()
             case SweepEnded() as sweep:
                 self._sweep(sweep)
+            case UpstreamAsked(requests, limit):
+                for (operation, code), number in requests.items():
+                    self._upstream.labels(operation, code).inc(number)
+                self._in_flight.set(limit)
+            case BreakerOpened():
+                self._breaker.set(1)
+            case BreakerClosed():
+                self._breaker.set(0)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):

@@ -27,6 +27,7 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
+from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
@@ -223,9 +224,10 @@ async def serving(
     )
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
+    breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
     reads = MonitoringReads(latest, runs)
     readiness = ReadinessReader(
-        database=database, feed=feed, interval_s=15, simulated=False, clock=clock
+        database=database, feed=feed, breaker=breaker, interval_s=15, simulated=False, clock=clock
     )
     spool = Spool(
         Path("/nowhere"), cap_bytes=1 << 20, age_cap_s=1, clock=clock, observe=told.append
@@ -236,7 +238,7 @@ async def serving(
     )  # fmt: skip
     stats = StatsReader(
         feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
-        simulated=False, spool=spool,
+        simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
     application = build(
         routes,

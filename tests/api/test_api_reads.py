@@ -67,6 +67,7 @@ async def test_stats_count_what_is_in_memory(site: Site) -> None:
     del stats["version"]
     assert stats == {
         "started_at": "2026-06-15T01:42:00Z", "plant": "real", "gateway": "http://gateway:3000",
+        "breaker": "closed", "next_try_at": None,
         "database": {"state": "ok", "since": None},
         "spool": {"sweeps": 0, "envelopes": 0, "bytes": 0, "oldest_at": None},
         "assets": 0, "fresh": 0, "stale": 0,

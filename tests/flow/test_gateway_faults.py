@@ -1,13 +1,19 @@
 """A gateway that is down, hangs, fails or lies: F1 to F5, S32."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, pairwise
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from driven import Gateway, Product, free_port, until
+from driven import Gateway, Product, free_port, ic3_here, until
 
 SERIAL = "Patel Road_Baljeet Nagar_SV_92"
 INTERVAL_S = 0.5
@@ -201,6 +207,7 @@ def test_one_hanging_key_defers_nothing_else(product: Product, plant: Gateway) -
     plant.fault("hang", key=SERIAL)
     plant.tick()
     before = product.one("SELECT count(*) FROM telemetry")
+    product.after_next_sweep()  # a few that were asked behind it wait for the next one
     sweep = product.after_next_sweep()
     assert sweep["error"] is None
     assert product.one("SELECT count(*) FROM telemetry") - before >= 556
@@ -212,7 +219,8 @@ def test_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Ga
     plant.fault("delay", seconds=0.2)
     for _ in range(3):
         sweep = product.after_next_sweep()
-        accounted = sweep["unchanged"] + sweep["deferred"] + sum(sweep["failed"].values())
+        read = sweep["unchanged"] + sweep["accepted"]
+        accounted = read + sweep["deferred"] + sum(sweep["failed"].values())
         assert accounted == 557
         assert sweep["deferred"] > 0
     begun = product.sql(
@@ -222,9 +230,96 @@ def test_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Ga
         assert later >= earlier_end
 
 
+def test_f3_what_was_read_before_the_gateway_asks_for_rest_is_kept_whole(
+    own_place: Path, fresh_dsn: str
+) -> None:
+    """The run is a failed one, and yet its telemetry has its monitoring rows."""
+    serials = [f"asset {number}" for number in range(300)]
+    with _resting(serials, after=150) as (base, rest):
+        settings = {"DATABASE_URL": fresh_dsn, "REDIS_API_BASE": base}
+        with Product(own_place, **settings) as product:
+            product.start().until_ready()
+            for kind, head, rows in (
+                ("register", "serialnumber", serials),
+                ("parameters", "param_tag_code,parameter_name,unit", ["LEVEL,Level,m"]),
+                ("tagmap", "serialnumber,tag_code,param_tag_code",
+                 [f"{serial},LEVEL,LEVEL" for serial in serials]),
+            ):  # fmt: skip
+                path = own_place / f"{kind}.csv"
+                path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+                assert ic3_here(own_place, "import", kind, str(path), **settings).returncode == 0
+            assert product.after_next_sweep()["matched"] == 300
+            rest.set()
+            ((error, accepted, unchanged, deferred, rows_inserted),) = until(
+                lambda: product.sql(
+                    "SELECT r.error_msg, s.accepted, s.unchanged, s.deferred, r.rows_inserted"
+                    " FROM ic3_ingest_run_log r JOIN ic3_sweep s ON s.id = r.sweep_id"
+                    " WHERE s.keys_scanned = 300 AND s.error IS NOT NULL LIMIT 1"
+                ),
+                what="the run",
+            )
+            read = accepted + unchanged
+            assert error == f"gateway: it asked for 60 s of rest; {read} of 300 keys were read"
+            assert 0 < deferred <= 300 - read
+            assert rows_inserted == accepted > 0
+            until(lambda: "next try in" in product.ready()[1], what="the reason")
+            assert product.one("SELECT count(*) FROM ic3_asset_monitoring_data") == accepted
+
+
 def test_both_shapes_of_the_list_are_read(product: Product, plant: Gateway) -> None:
     plant.set(bare_list=True)
     assert product.after_next_sweep()["keys_scanned"] == 557
+
+
+def _envelope(serial: str, record: str) -> str:
+    return json.dumps(
+        {
+            "record_id": f"{serial} {record}", "asset_id": serial, "values": {"LEVEL": 1.5},
+            "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        }
+    )  # fmt: skip
+
+
+@contextmanager
+def _resting(serials: list[str], *, after: int) -> Iterator[tuple[str, Event]]:
+    """A gateway that answers so many keys after the event and then asks for a minute of rest."""
+    answered, rest = count(), Event()
+    values = {f"ic3:latest:{serial}": _envelope(serial, "1") for serial in serials}
+
+    class Resting(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body in one write
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):
+                super().handle()
+
+        def do_GET(self) -> None:
+            key = unquote(self.path.partition("?k=")[2])
+            resting = bool(key) and rest.is_set() and next(answered) >= after
+            text = _envelope(key[11:], "2") if rest.is_set() else values.get(key)
+            value = {"key": key, "type": "string", "value": text}
+            body = json.dumps(value if key else list(values)).encode()
+            self.send_response(429 if resting else 200)
+            if resting:
+                self.send_header("Retry-After", "60")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Resting)
+    server.daemon_threads = True
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", rest
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join(5)
 
 
 @pytest.fixture
@@ -258,7 +353,16 @@ def test_a_gateway_down_at_start_is_told_and_found_again_by_itself(
         assert all(keys == 0 and "no connection" in error for keys, error in runs)
         assert product.get("/api/stats")["assets"] == 0
         assert product.get("/livez") == {"status": "ok"}
+        until(lambda: product.get("/api/stats")["breaker"] != "closed", what="the breaker")
+        assert product.get("/api/stats")["next_try_at"] is not None
+        assert "gateway left alone: it failed 5 times in a row" in product.ready()[1]
+        assert product.metric("ic3_breaker_state") == 1
+        assert product.metric('ic3_upstream_requests_total{code="refused",op="list"}') >= 5
         late_gateway(port)
         product.until_ready(2 * INTERVAL_S + 2)
+        stats = product.get("/api/stats")
+        assert (stats["breaker"], stats["next_try_at"]) == ("closed", None)
+        assert product.metric("ic3_breaker_state") == 0
+        assert product.metric("ic3_upstream_in_flight") >= 4
         assert product.after_next_sweep()["keys_scanned"] == 557
         assert product.broken() == {}

@@ -22,9 +22,10 @@ def right(keys: list[str]) -> bytes:
 class BatchGateway:
     """Answers the batch form as it is told to."""
 
-    def __init__(self, answer: Answer = right, *, status: int = 200) -> None:
+    def __init__(self, answer: Answer = right, *, status: int = 200, headers: bytes = b"") -> None:
         self.answer = answer
         self.status = status
+        self.headers = headers
         self.heads: list[str] = []
         self.batches: list[int] = []
         self.at_once = self.most_at_once = 0
@@ -56,7 +57,8 @@ class BatchGateway:
             body = self.answer(keys)
             self.at_once -= 1
             writer.write(
-                b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (self.status, len(body), body)
+                b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n%b\r\n%b"
+                % (self.status, len(body), self.headers, body)
             )
 
 
@@ -116,13 +118,36 @@ async def test_one_bad_key_costs_no_other() -> None:
     assert {key: error.reason for key, error in failures.items()} == {KEYS[7]: "null_value"}
 
 
-async def test_status_is_counted_and_tried_again_at_most_twice() -> None:
+async def test_status_is_counted_and_two_tries_more_are_made_of_all_batches() -> None:
     gateway = BatchGateway(status=503)
     async with gateway.serving() as client:
         values, failures = await read(client)
     assert values == {}
     assert {error.reason for error in failures.values()} == {"http_503"}
-    assert len(gateway.batches) == 3 * 3
+    assert len(gateway.batches) == 3 + 2
+
+
+async def test_f3_rest_that_a_batch_asks_for_defers_those_behind_it() -> None:
+    gateway = BatchGateway(status=429, headers=b"Retry-After: 20\r\n")
+    async with gateway.serving(max_in_flight=1) as client:
+        _, failures = await read(client)
+        assert len(gateway.batches) == 1
+        reasons = [failures[key].reason for key in KEYS]
+        assert reasons == ["http_429"] * 200 + ["retry_after"] * 250
+        _, failures = await read(client)
+        assert {error.reason for error in failures.values()} == {"retry_after"}
+        assert 19 <= (client.breaker.next_try_s or 0) <= 20
+    assert len(gateway.batches) == 1
+
+
+async def test_f10_silence_up_to_the_deadline_is_a_failure_of_each_batch_under_way() -> None:
+    gateway = BatchGateway()
+    gateway.hold.clear()
+    async with gateway.serving() as client:
+        for _ in range(2):
+            await read(client, deadline_s=0.1)
+        gateway.hold.set()
+        assert not client.breaker.closed
 
 
 async def test_deadline_ends_the_reading_and_says_what_was_not_reached() -> None:

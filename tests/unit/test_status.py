@@ -94,13 +94,13 @@ def test_implausible_time_never_alarms_and_never_freezes_the_asset(occurred_us: 
     assert feed.counts(now_us=NOW_US).in_alarm == 1
 
 
-def test_failed_sweep_brings_no_news_of_assets() -> None:
+def test_failed_sweep_brings_what_it_read_and_is_no_good_one() -> None:
     feed = feed_of(envelope())
     later = NOW + timedelta(seconds=15)
 
     feed.take(sweep(envelope("other"), error="gateway: away", ended_at=later))
 
-    assert feed.counts(now_us=NOW_US).assets == 1
+    assert feed.counts(now_us=NOW_US).assets == 2
     assert feed.last_error == "gateway: away"
     assert (feed.last_sweep_at, feed.last_good_at) == (later, NOW)
 

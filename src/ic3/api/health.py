@@ -1,5 +1,6 @@
 """Liveness, readiness, metrics and the API document."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from ic3.clock import Clock
 from ic3.domain.status import STALE_AFTER_INTERVALS, Feed
+from ic3.gateway.breaker import Breaker
 from ic3.store.pool import Database
 
 # A sweep that just takes its time is no reason.
@@ -34,21 +36,24 @@ class Readiness(msgspec.Struct):
 
 
 class ReadinessReader:
-    """Judges the database and the last sweeps, in words that anybody may read.
+    """Judges the database, the gateway and the last sweeps, in words that anybody may read.
 
     Args:
         database: Away or not; its reason, which names hosts, stays in the log.
         feed: Knows the last sweeps.
+        breaker: Knows whether the gateway is left alone.
         interval_s: Between two sweeps.
         simulated: Whether the plant is the bundled one.
         clock: Tells how old the last good sweep is.
     """
 
     def __init__(
-        self, *, database: Database, feed: Feed, interval_s: float, simulated: bool, clock: Clock
+        self, *, database: Database, feed: Feed, breaker: Breaker, interval_s: float,
+        simulated: bool, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._feed = feed
+        self._breaker = breaker
         self._overdue_s = STALE_AFTER_INTERVALS * interval_s + OVERDUE_GRACE_S
         self._plant = "simulated" if simulated else "real"
         self._clock = clock
@@ -62,6 +67,12 @@ class ReadinessReader:
         if self._database.away_since is not None:
             since = self._database.away_since.isoformat(timespec="seconds")
             reasons.append(f"database away since {since}")
+        if self._breaker.next_try_s is not None:
+            at = self._clock.now() + timedelta(seconds=self._breaker.next_try_s)
+            reasons.append(
+                f"gateway left alone: {self._breaker.why};"
+                f" next try from {at.isoformat(timespec='seconds')}"
+            )
         reasons += self._of_sweeps()
         return Readiness(not reasons, reasons, self._plant)
 

@@ -1,6 +1,6 @@
 """The newest envelopes and the counts of the top bar."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -12,6 +12,7 @@ from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, Value, time_text
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
+from ic3.gateway.breaker import Breaker, BreakerState
 from ic3.hub.local import LocalHub
 from ic3.spool import Spool
 from ic3.store.pool import Database
@@ -57,12 +58,17 @@ class SpoolState(msgspec.Struct):
 
 
 class Stats(msgspec.Struct):
-    """Counts for the top bar."""
+    """Counts for the top bar.
+
+    `breaker` says whether the gateway is asked; `next_try_at` when it may be where it is not.
+    """
 
     version: str
     started_at: datetime
     plant: str
     gateway: str
+    breaker: BreakerState
+    next_try_at: datetime | None
     database: DatabaseState
     spool: SpoolState
     assets: int
@@ -80,7 +86,7 @@ class StatsReader:
 
     def __init__(
         self, *, feed: Feed, runs: RecentRuns, hub: LocalHub, database: Database, spool: Spool,
-        clock: Clock, gateway: str, simulated: bool,
+        breaker: Breaker, clock: Clock, gateway: str, simulated: bool,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._runs = runs
@@ -90,6 +96,7 @@ class StatsReader:
         self._clock = clock
         self._gateway = gateway
         self._simulated = simulated
+        self._breaker = breaker
         self._started_at = clock.now()
         self._counted = float("-inf")
         self._counts = feed.counts(now_us=clock.now_us())
@@ -107,6 +114,8 @@ class StatsReader:
             started_at=self._started_at,
             plant="simulated" if self._simulated else "real",
             gateway=self._gateway,
+            breaker=self._breaker.state,
+            next_try_at=self._next_try_at(),
             database=DatabaseState("away" if away_since else "ok", away_since),
             spool=self._spool_state(),
             assets=counts.assets,
@@ -123,6 +132,10 @@ class StatsReader:
         level = self._spool.level
         oldest_at = None if level.oldest_us is None else moment(level.oldest_us)
         return SpoolState(level.sweeps, level.envelopes, level.bytes, oldest_at)
+
+    def _next_try_at(self) -> datetime | None:
+        wait_s = self._breaker.next_try_s
+        return None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
 
 
 async def newest(

@@ -133,7 +133,7 @@ def _outcome(sweep: Sweep, *, rows: int, tags_skipped: int) -> dict[str, Any]:
     return {
         "keys_scanned": sweep.keys_scanned, "matched": sweep.matched,
         "unmatched": sweep.unmatched, "unchanged": sweep.unchanged, "accepted": sweep.accepted,
-        "deferred": sweep.deferred, "rows": rows, "tags_skipped": tags_skipped,
+        "deferred": sweep.deferred.total(), "rows": rows, "tags_skipped": tags_skipped,
         "failed": sweep.failed, "quarantined": sweep.quarantined,
         "tags_rejected": sweep.tags_rejected, "list_rejected": sweep.list_rejected,
         "error": sweep.error,

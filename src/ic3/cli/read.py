@@ -14,9 +14,13 @@ from ic3.cli import PROBLEM, UNREACHABLE, WARNINGS, app
 from ic3.errors import GatewayError, IC3Error, InputError
 from ic3.settings import Settings, load, options
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loaded where it is used, so that other commands start fast
+    from ic3.clock import Clock
+    from ic3.gateway.client import RedisRESTClient
     from ic3.store.pool import Database
     from ic3.store.runs import ExplainedRun
+
+SAMPLED_KEYS: Final = 200
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
@@ -357,11 +361,12 @@ async def _check_gateway(settings: Settings) -> list[Check]:
         return [Check("gateway", "fail", str(error), "correct REDIS_API_BASE")]
     try:
         listed = await client.list_keys("ic3:latest:*")
+        in_time = await _check_in_flight(settings, client, listed.keys, clock)
     except GatewayError as error:
         return [Check("gateway", "fail", str(error), "check REDIS_API_BASE and the network")]
     finally:
         await client.aclose()
-    checks = [Check("gateway", "pass", f"{len(listed.keys)} keys")]
+    checks = [Check("gateway", "pass", f"{len(listed.keys)} keys"), *in_time]
     if listed.server_date is not None:
         offset_s = (clock.now() - listed.server_date).total_seconds()
         detail = f"this clock is {offset_s:+.0f} s from the gateway's"
@@ -369,6 +374,33 @@ async def _check_gateway(settings: Settings) -> list[Check]:
         fix = "set both by network time" if state == "warn" else ""
         checks.append(Check("clock", state, detail, fix))
     return checks
+
+
+async def _check_in_flight(
+    settings: Settings, client: "RedisRESTClient", keys: list[str], clock: "Clock"
+) -> list[Check]:
+    """Whether all keys can be read in the time of a sweep, judged by reading a few of them."""
+    from ic3.gateway.pace import in_flight_needed
+    from ic3.workers.poll import SWEEP_SHARE
+
+    if settings.redis_api_mget_path is not None:
+        return []
+    within_s = SWEEP_SHARE * settings.poll_interval_s
+    sample = keys[:SAMPLED_KEYS]
+    begun = clock.monotonic()
+    failures = await client.read_all(sample, lambda key, text: None, deadline_s=within_s)
+    read = len(sample) - len(failures)
+    if not read:
+        return []
+    needed = in_flight_needed(
+        keys=len(keys), read=read, limit=client.pace.limit,
+        share=(clock.monotonic() - begun) / within_s,
+    )  # fmt: skip
+    if needed <= settings.redis_api_max_in_flight:
+        return []
+    words = f"{len(keys)} keys in {within_s:g} s need about {needed} requests in flight"
+    fix = "raise REDIS_API_MAX_IN_FLIGHT if the gateway's owner agrees, or the interval"
+    return [Check("gateway", "warn", words, fix)]
 
 
 def _ask(settings: Settings, path: str) -> dict[str, Any] | None:

@@ -57,12 +57,11 @@ class Feed:
         self.restored = True
 
     def take(self, sweep: Sweep) -> None:
-        """Take a sweep that has ended; a failed one brings no news of assets."""
+        """Take a sweep that has ended; a failed one brings what it read before it failed."""
         self.last_sweep_at = sweep.ended_at or sweep.begun_at
         self.last_error = sweep.error
-        if sweep.error is not None:
-            return
-        self.last_good_at = self.last_sweep_at
+        if sweep.error is None:
+            self.last_good_at = self.last_sweep_at
         for envelope in sweep.envelopes:
             self._move(envelope)
         self._newest.extend(sweep.envelopes[-NEWEST_LIMIT:])

@@ -7,16 +7,18 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from ic3.gateway.breaker import Breaker
 from ic3.gateway.connection import REFUSED_TEXT, Receive
 from ic3.gateway.errors import (
     AnswerError,
+    CutOff,
     Deferred,
     NotJSON,
     NullValue,
-    Timeout,
     TooLarge,
     WrongShape,
 )
+from ic3.gateway.pace import Budget, Pace
 
 BATCH_KEYS: Final = 200
 MOST_BATCHES: Final = 4  # at once: each is as much work for the gateway as many single requests
@@ -28,13 +30,17 @@ class Asker(Protocol):
 
     path: str
     request_end: bytes
-    max_in_flight: int
     body_limit_bytes: int
+    breaker: Breaker
+    pace: Pace
 
     async def whole_answer(
-        self, request: bytes, *, limit_bytes: int
+        self, request: bytes, *, operation: str, limit_bytes: int, budget: Budget
     ) -> tuple[bytes, datetime | None]:
         """The body of an answer with status 200."""
+
+    def note(self, operation: str, error: AnswerError, *, number: int = 1) -> None:
+        """Tell breaker, pace and counters of so many failed requests."""
 
 
 class Batches:
@@ -53,41 +59,49 @@ class Batches:
         self._receive = receive
         self._deadline = deadline
         self._failures: dict[str, AnswerError] = {}
+        self._answered = False
 
     async def read(self, keys: list[str]) -> dict[str, AnswerError]:
         """Read all keys; answers what failed, by key."""
         waiting = deque(keys[at : at + BATCH_KEYS] for at in range(0, len(keys), BATCH_KEYS))
         under_way: set[str] = set()
+        budget = Budget(len(waiting))
+        breaker = self._client.breaker
 
         async def work() -> None:
-            while waiting:
+            while waiting and breaker.closed:
                 batch = waiting.popleft()
                 under_way.update(batch)
-                await self._read_batch(batch)
+                await self._read_batch(batch, budget)
                 under_way.difference_update(batch)
 
         try:
             async with asyncio.timeout_at(self._deadline), asyncio.TaskGroup() as group:
-                for _ in range(min(MOST_BATCHES, self._client.max_in_flight, len(waiting))):
+                for _ in range(min(MOST_BATCHES, self._client.pace.limit, len(waiting))):
                     group.create_task(work())
         except TimeoutError:
-            for key in under_way:
-                self._failures[key] = Timeout(key, "the sweep's deadline came first")
-            for batch in waiting:
-                self._failures.update((key, Deferred(key)) for key in batch)
+            self._failures.update((key, CutOff(key)) for key in under_way)
+            if not self._answered:
+                self._client.note("mget", CutOff(None), number=-(-len(under_way) // BATCH_KEYS))
+        reason = "deadline" if breaker.closed else breaker.deferral
+        for batch in waiting:
+            self._failures.update((key, Deferred(key, reason)) for key in batch)
         return self._failures
 
-    async def _read_batch(self, batch: list[str]) -> None:
+    async def _read_batch(self, batch: list[str], budget: Budget) -> None:
         body = msgspec.json.encode({"keys": batch})
         head = self._head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
             body
         )
         try:
-            answer, _ = await self._client.whole_answer(head + body, limit_bytes=BATCH_LIMIT_BYTES)
+            answer, _ = await self._client.whole_answer(
+                head + body, operation="mget", limit_bytes=BATCH_LIMIT_BYTES, budget=budget
+            )
         except AnswerError as error:
             # Every key of it shares the fate of its batch, under the same reason.
             self._failures.update(dict.fromkeys(batch, error))
             return
+        self._answered = True
         values = self._values_in(answer, batch)
         if values is None:
             return

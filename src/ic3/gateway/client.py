@@ -5,7 +5,7 @@ import ipaddress
 import random
 import socket
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +19,10 @@ import msgspec
 from ic3.clock import Clock
 from ic3.errors import SettingsError
 from ic3.gateway.batches import Batches
+from ic3.gateway.breaker import Breaker
 from ic3.gateway.connection import (
     REFUSED_TEXT,
+    RESTING,
     Blame,
     Connection,
     Fault,
@@ -30,6 +32,8 @@ from ic3.gateway.errors import (
     AnswerError,
     BadHTTP,
     BadStatus,
+    ContentError,
+    CutOff,
     Deferred,
     NotJSON,
     NullValue,
@@ -42,6 +46,8 @@ from ic3.gateway.errors import (
     WrongShape,
     WrongType,
 )
+from ic3.gateway.pace import RETRIES, Budget, Pace, in_flight_needed
+from ic3.observations import CapTooLow, Observe, UpstreamAsked
 
 MOST_CONNECTIONS = 20
 NEAR_CONNECTIONS = 2  # pipelined, where CPU is the limit: fewest and fullest reads and writes
@@ -50,11 +56,13 @@ PROBE_DEPTH = 4
 PROBE_ANSWERS = 1 + 2 * PROBE_DEPTH
 PROBE_ALONE_S = 0.25  # so long the other connections wait for the probe of the first
 PIPELINING_AGAIN_S = 600.0
-RETRIES = 2
 UNLUCKY_CONNECTIONS = 5
 LIST_ITEMS = 1_000_000  # bounds the memory of a list of tiny items within its byte limit
 CACHED_KEYS = 200_000
 CACHED_KEY_BYTES = 1 << 10
+# Statuses that speak for the gateway, not for the key.
+STRAINED = frozenset({429, 502, 503, 504})
+COUNTED_STATUSES = STRAINED | {200, 404, 500}
 METADATA_V6 = ipaddress.ip_address("fd00:ec2::254")
 
 
@@ -87,7 +95,9 @@ class RedisRESTClient:
         mget_path: Path of the gateway's batch form, behind the base; None: one key a request.
         ca_file: Own certificate authority instead of the system's.
         bearer_token: Sent as Authorization.
-        clock: Tells when pipelining may be tried again.
+        interval_s: Between the starts of two sweeps: how long the breaker may wait with a try.
+        clock: Tells when pipelining and a gateway left alone may be tried again.
+        observe: Told of the breaker, of requests, and of a cap that is too low.
 
     Raises:
         SettingsError: An argument is not usable.
@@ -104,7 +114,9 @@ class RedisRESTClient:
         mget_path: str | None = None,
         ca_file: Path | None = None,
         bearer_token: str | None = None,
+        interval_s: float = 15.0,
         clock: Clock | None = None,
+        observe: Observe = lambda _: None,
     ) -> None:
         if max_in_flight < 1 or not timeout_s > 0:
             raise SettingsError("gateway: max_in_flight and timeout_s must be above zero")
@@ -120,6 +132,14 @@ class RedisRESTClient:
         self.request_end = _request_end(address.host_header, bearer_token)
         self.quoted = _Quoted()
         self._clock = clock or Clock()
+        self._observe = observe
+        self.breaker = Breaker(
+            interval_s=interval_s, monotonic=self._clock.monotonic, observe=observe
+        )
+        self.pace = Pace(max_in_flight)
+        self.codes: Counter[tuple[str, str]] = Counter()  # requests not told yet
+        self.failing: frozenset[str] = frozenset()  # the few keys that failed in the last sweep
+        self._needed_told = 0
         self._turn = asyncio.Lock()
         self._sweep: _Sweep | None = None
         self._connections: set[Connection] = set()
@@ -150,16 +170,38 @@ class RedisRESTClient:
         """
         return (await self.list_keys(pattern)).keys
 
-    async def list_keys(self, pattern: str) -> KeyList:
+    async def list_keys(self, pattern: str, *, within_s: float | None = None) -> KeyList:
         """The list call, tried again at most twice within the request's time.
 
+        While the breaker is open it is the probe, and then tried once.
+
+        Args:
+            pattern: Of the keys.
+            within_s: Total time from now, where that is shorter than a request's.
+
         Raises:
+            NotAsked: The gateway is left alone and no probe is due.
             GatewayError: The list could not be read.
         """
         path = f"{self.path}/api/redis/keys?pattern={quote(pattern, safe='')}"
         request = f"GET {path}".encode() + self.request_end
-        async with self._turn:
-            body, date = await self.whole_answer(request, limit_bytes=self.list_limit_bytes)
+        try:
+            async with asyncio.timeout(within_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Timeout(None, "the call before it took too long") from None
+        try:
+            self.breaker.enter()
+            try:
+                body, date = await self.whole_answer(
+                    request, operation="list", limit_bytes=self.list_limit_bytes,
+                    budget=Budget(1), within_s=within_s,
+                )  # fmt: skip
+            finally:
+                self.breaker.leave()
+                self._tell()
+        finally:
+            self._turn.release()
         keys, rejected = _keys_in(body)
         return KeyList(keys, rejected, date)
 
@@ -195,7 +237,7 @@ class RedisRESTClient:
             deadline_s: Total time from now, waiting for an earlier call included.
 
         Returns:
-            What failed, by key.
+            What failed, by key; while the breaker is open all are deferred.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + deadline_s
@@ -205,23 +247,101 @@ class RedisRESTClient:
         except TimeoutError:
             return {key: Deferred(key) for key in keys}
         try:
-            if self._mget_path is not None:
-                batches = Batches(self, self._mget_path, receive, deadline)
-                return await batches.read(list(keys))
-            self._sweep = _Sweep(self, list(keys), receive, deadline, loop)
-            return await self._sweep.run()
+            if not self.breaker.closed:
+                return {key: Deferred(key, self.breaker.deferral) for key in keys}
+            begun = loop.time()
+            failures = await self._read(list(keys), receive, deadline)
+            self._judge(len(keys), failures, took_s=loop.time() - begun)
+            return failures
         finally:
             self._sweep = None
             self._turn.release()
+            self._tell()
+
+    async def _read(
+        self, keys: list[str], receive: Receive, deadline: float
+    ) -> dict[str, AnswerError]:
+        if self._mget_path is not None:
+            return await Batches(self, self._mget_path, receive, deadline).read(keys)
+        self._sweep = _Sweep(self, keys, receive, deadline, asyncio.get_running_loop())
+        return await self._sweep.run()
+
+    def _judge(self, keys: int, failures: dict[str, AnswerError], *, took_s: float) -> None:
+        """What the sweep says of the pace, of single keys, and of the cap."""
+        limit, read = self.pace.limit, keys - len(failures)
+        unfinished = any(
+            isinstance(error, CutOff) or error.reason == Deferred.reason
+            for error in failures.values()
+        )
+        self.pace.end_sweep(
+            sent=self.requests_sent, read=read, took_s=took_s, unfinished=unfinished
+        )
+        failed = [key for key, error in failures.items() if not isinstance(error, Deferred)]
+        few = len(failed) <= max(10, keys // 100)
+        self.failing = frozenset(failed) if few else frozenset()
+        if not unfinished:
+            self._needed_told = 0
+        elif read and self._mget_path is None:
+            needed = in_flight_needed(keys=keys, read=read, limit=limit)
+            told = self._needed_told
+            if needed > self.max_in_flight and not told / 1.5 <= needed <= told * 1.5:
+                self._needed_told = needed
+                self._observe(CapTooLow(keys, read, limit, needed))
+
+    def note(self, operation: str, error: AnswerError, *, number: int = 1) -> None:
+        """Tell breaker, pace and counters of so many requests that failed on the whole."""
+        self.codes[operation, _code_of(error)] += number
+        self._note_strain(error)
+        if isinstance(error, BadStatus):
+            self.note_status(error)
+        elif isinstance(error, ContentError):
+            self.breaker.answered()
+        else:
+            self.breaker.failed(number)
+
+    def note_status(self, error: BadStatus) -> None:
+        """Tell the breaker of a status other than 200."""
+        if error.status not in STRAINED:
+            self.breaker.answered()
+            return
+        self.breaker.refused()
+        if error.retry_after is not None:
+            self.breaker.hold(self._rest_s(error.retry_after))
+
+    def _note_strain(self, error: AnswerError) -> None:
+        if _strains(error):
+            self.pace.strain(self.requests_sent)
+
+    def _rest_s(self, retry_after: bytes) -> float:
+        """Seconds that a Retry-After asks for; 0 where it is not understood."""
+        text = retry_after.strip()
+        if text.isdigit():
+            return float(text[:9])
+        found = _http_date(text)
+        return (found - self._clock.now()).total_seconds() if found is not None else 0.0
+
+    def _tell(self) -> None:
+        codes, self.codes = self.codes, Counter()
+        if codes:
+            self._observe(UpstreamAsked(codes, self.pace.limit))
 
     async def whole_answer(
-        self, request: bytes, *, limit_bytes: int
+        self,
+        request: bytes,
+        *,
+        operation: str,
+        limit_bytes: int,
+        budget: Budget,
+        within_s: float | None = None,
     ) -> tuple[bytes, datetime | None]:
         """Send one request and read its answer, tried again at most twice within the time of one.
 
         Args:
             request: Head and body.
+            operation: Under which it is counted.
             limit_bytes: Cap of the answer's body.
+            budget: Of second and third tries.
+            within_s: Total time from now, where that is shorter than a request's.
 
         Returns:
             The body of an answer with status 200, and its Date header.
@@ -229,11 +349,17 @@ class RedisRESTClient:
         Raises:
             AnswerError: There was none.
         """
+        limit_s = self.timeout_s if within_s is None else min(self.timeout_s, within_s)
         try:
-            async with asyncio.timeout(self.timeout_s):
-                return await self._ask_whole(request, limit_bytes)
+            async with asyncio.timeout(limit_s):
+                answer = await self._ask_whole(request, operation, limit_bytes, budget)
         except TimeoutError:
-            raise Timeout(None, f"no whole answer in {self.timeout_s:g} s") from None
+            error = Timeout(None, f"no whole answer in {limit_s:g} s")
+            self.note(operation, error)
+            raise error from None
+        self.codes[operation, "200"] += 1
+        self.breaker.answered()
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -275,7 +401,7 @@ class RedisRESTClient:
         """Whether it is worth trying if the gateway takes pipelined requests."""
         return (
             not self.pipelining
-            and self.max_in_flight > 1
+            and self.pace.limit > 1
             and self._clock.monotonic() >= self._probe_from
         )
 
@@ -314,33 +440,27 @@ class RedisRESTClient:
                 return connection
         raise failure
 
-    async def _ask_whole(self, request: bytes, limit_bytes: int) -> tuple[bytes, datetime | None]:
+    async def _ask_whole(
+        self, request: bytes, operation: str, limit_bytes: int, budget: Budget
+    ) -> tuple[bytes, datetime | None]:
         tries = 0
         while True:
-            connection = self.idle() or await self._connect_for_one(tries)
-            if connection is None:
-                tries += 1
-                continue
-            reused = connection.proven
+            connection = self.idle()
+            reused = connection is not None and connection.proven
             try:
+                connection = connection or await self.connect()
                 return await self._ask_over(connection, request, limit_bytes)
             except AnswerError as error:
                 if isinstance(error, Reset) and reused:
                     continue  # a stale connection: its like are used up, none is opened stale
+                self.note(operation, error)
                 if tries == RETRIES or not _worth_another(error):
+                    raise
+                if not (self.breaker.closed and budget.take()):
                     raise
             tries += 1
             self.retries += 1
             await _pause()
-
-    async def _connect_for_one(self, tries: int) -> Connection | None:
-        try:
-            return await self.connect()
-        except Refused:
-            if tries == RETRIES:
-                raise
-        await _pause()
-        return None
 
     async def _ask_over(
         self, connection: Connection, request: bytes, limit_bytes: int
@@ -367,6 +487,7 @@ class _WholeCall:
         )
         self._connection = connection
         self._date: datetime | None = None
+        self._retry_after: bytes | None = None
         self._encoding = b"identity"
         self.on_body = connection.on_body
         self.on_message_begin = connection.on_message_begin
@@ -377,6 +498,8 @@ class _WholeCall:
             self._date = _http_date(value)
         elif name == b"content-encoding":
             self._encoding = value.lower()
+        elif name == b"retry-after":
+            self._retry_after = value
 
     def on_message_complete(self) -> None:
         connection = self._connection
@@ -389,7 +512,11 @@ class _WholeCall:
         connection.asked.popleft()
         body = bytes(connection.body)
         connection.body.clear()
-        self._end((body, self._date) if status == 200 else BadStatus(None, status))
+        if status == 200:
+            self._end((body, self._date))
+        else:
+            rest = self._retry_after if status in RESTING else None
+            self._end(BadStatus(None, status, rest))
 
     def answered(self, connection: Connection) -> None:
         connection.counted = len(connection.asked)
@@ -435,20 +562,28 @@ class _Sweep:
         self.at = 0  # keys before this have been asked
         self.again: deque[str] = deque()
         self.attempts: dict[str, int] = {}
+        self.tried: dict[str, AnswerError] = {}  # how those to be asked again failed
         self.forgiven: set[str] = set()
-        self.budget = max(10, len(keys) // 10)
+        self.budget = Budget(len(keys))
+        self.doubts = max(10, len(keys) // 10)  # pipelined answers to be asked for once more
         self.failures: dict[str, AnswerError] = {}
         self.receive = receive
         self.deadline = deadline
         self.loop = loop
         self.begun = loop.time()
         self.in_flight = 0
+        self.heard = 0  # answers
+        self.heard_before = 0  # of them, by the last tick
+        self.heard_at = self.begun
+        self.refusals = 0  # answers of this reading that speak against the gateway
+        self.other_statuses = 0
         self.conns: set[Connection] = set()
         self.waiting: list[Connection] = []
         self.opening = 0
         self.openers: set[asyncio.Task[None]] = set()
         self.unlucky = 0
         self.last_refusal: AnswerError = Refused(None)
+        self.refused = 0  # connections, with none opened in between
         self.probing = client.may_probe() and len(keys) > PROBE_ANSWERS
         self.probe: Connection | None = None
         self.probe_sent = 0
@@ -483,15 +618,15 @@ class _Sweep:
         finally:
             for connection in list(self.conns):
                 self._release(connection)
+            client = self.client
+            client.codes["key", "200"] += self.heard - self.other_statuses
         self._learn()
         return self.failures
 
     # what connections tell
 
     def answered(self, connection: Connection) -> None:
-        left = len(connection.asked)
-        self.in_flight += left - connection.counted
-        connection.counted = left
+        left = self._hear(connection)
         self.unlucky = 0
         if self.probing:
             self._probed(connection)
@@ -506,13 +641,21 @@ class _Sweep:
         assert error.key is not None
         # a null value and a wrong type come with the right key; other answers may be a neighbour's
         unsure = connection.piped and not isinstance(error, NullValue | WrongType)
-        if unsure or _worth_another(error):
+        if isinstance(error, BadStatus):
+            self._note_status(error.key, error)
+        if _worth_another(error):
             self._retry(error.key, error)
+        elif unsure and self.doubts > 0 and self.client.breaker.closed:
+            self.doubts -= 1
+            self.again.append(error.key)
         else:
             self.failures[error.key] = error
+        if not self.client.breaker.closed:
+            self._leave()
 
     def lost(self, connection: Connection, blame: Blame | None) -> None:
         asked = list(connection.asked)
+        self._hear(connection)
         self._forget(connection)
         if asked and blame:
             self._reassign(connection, asked, blame(asked[0]))
@@ -529,11 +672,23 @@ class _Sweep:
         if not self.done.done():
             self.done.set_exception(error)
 
+    def _hear(self, connection: Connection) -> int:
+        """Count what was answered on a connection; answers how many requests it still owes."""
+        left = len(connection.asked)
+        number = connection.counted - left
+        connection.counted = left
+        self.in_flight -= number
+        self.heard += number
+        if number > self.refusals:
+            self.client.breaker.answered(number - self.refusals)
+        self.refusals = 0
+        return left
+
     # which key next
 
     def _refill(self, connection: Connection) -> None:
         room = min(
-            connection.depth - len(connection.asked), self.client.max_in_flight - self.in_flight
+            connection.depth - len(connection.asked), self.client.pace.limit - self.in_flight
         )
         at = self.at
         if at < len(self.keys) and len(self.conns) > self.width and not connection.asked:
@@ -563,9 +718,9 @@ class _Sweep:
 
     def _retry(self, key: str, error: AnswerError) -> None:
         tried = self.attempts.get(key, 0)
-        if tried < RETRIES and self.budget > 0:
+        if self.client.breaker.closed and tried < RETRIES and self.budget.take():
             self.attempts[key] = tried + 1
-            self.budget -= 1
+            self.tried[key] = error
             self.client.retries += 1
             self.again.append(key)
         else:
@@ -575,6 +730,7 @@ class _Sweep:
         """A connection died with requests under way: who is to blame, who is asked again."""
         head, *behind = asked
         stale = isinstance(error, Reset) and connection.proven
+        self._note_loss(connection, head, error, stale=stale)
         if not connection.proven and not isinstance(error, Timeout | TooLarge):
             self.unlucky += 1
             self.last_refusal = error
@@ -593,14 +749,91 @@ class _Sweep:
             else:
                 self.failures[head] = error
 
+    def _note_status(self, key: str, error: BadStatus) -> None:
+        """A status other than 200: does it speak for the gateway, or for this key alone?"""
+        client = self.client
+        client.codes["key", _code_of(error)] += 1
+        self.other_statuses += 1
+        if error.status in STRAINED:
+            self.refusals += 1
+            client.note_status(error)
+        self._strain(key, error)
+
+    def _note_loss(
+        self, connection: Connection, head: str, error: AnswerError, *, stale: bool
+    ) -> None:
+        """A connection that died with requests under way tells of the gateway, or of us.
+
+        Of us where it was pipelined or had been idle for long: then the same is asked again first.
+        """
+        client = self.client
+        late = isinstance(error, Timeout)
+        if stale or (connection.piped and (self.probing or not late)):
+            return
+        if isinstance(error, ContentError):
+            client.codes["key", "200"] += 1
+            return
+        in_a_row = self._silent() and self._more_to_come() if late else self._tells()
+        in_a_row = in_a_row and head not in client.failing
+        client.codes["key", _code_of(error)] += 1
+        self._strain(head, error)
+        client.breaker.failed(in_a_row=in_a_row)
+
+    def _note_refusal(self, error: Refused) -> None:
+        client = self.client
+        self.refused += 1
+        client.codes["key", _code_of(error)] += 1
+        client.pace.strain(client.requests_sent)
+        client.breaker.failed(in_a_row=self._tells())
+
+    def _strain(self, key: str, error: AnswerError) -> None:
+        """One key that fails sweep after sweep, or a second time in this one, is no strain."""
+        client = self.client
+        if key in client.failing or key in self.attempts or not _strains(error):
+            return
+        client.pace.strain(client.requests_sent)
+        if not self.probing and self.depth * self.width > client.pace.limit:
+            self._shape()
+
+    def _tells(self) -> bool:
+        """Whether a failure now tells of the gateway: no connection stands that has answered."""
+        return self._more_to_come() and not any(each.proven for each in self.conns)
+
+    def _silent(self) -> bool:
+        """Whether no request was answered for as long as one may take."""
+        limit_s = self.client.timeout_s - 2 * self.tick_s
+        return not self.heard or self.loop.time() - self.heard_at >= limit_s
+
+    def _more_to_come(self) -> bool:
+        """Once all keys were asked and some answered, what still fails is single keys."""
+        return self.at < len(self.keys) or not self.heard
+
+    def _leave(self) -> None:
+        """The breaker has opened: what was read is kept, what is under way may end."""
+        reason = self.client.breaker.deferral
+        failed = {key: self.tried[key] for key in self.again if key in self.tried}
+        self.failures.update(failed)
+        left = [key for key in [*self.keys[self.at :], *self.again] if key not in failed]
+        # As many as connections were tried for: they failed, the others were never asked for.
+        tried = 0 if self.conns else self.refused
+        for key in left[:tried]:
+            self.failures[key] = type(self.last_refusal)(key, self.last_refusal.why)
+        for key in left[tried:]:
+            self.failures[key] = Deferred(key, reason)
+        self.refused = 0
+        self._nothing_left()
+
     def _end_if_done(self) -> None:
         if not (self.in_flight or self.again or self.at < len(self.keys) or self.done.done()):
             self.done.set_result(None)
 
-    def _end(self, kind: type[AnswerError], why: str = "") -> None:
+    def _end(self, kind: type[AnswerError], why: str) -> None:
         """Whatever was not asked fails as this."""
         for key in [*self.keys[self.at :], *self.again]:
             self.failures[key] = kind(key, why)
+        self._nothing_left()
+
+    def _nothing_left(self) -> None:
         self.at = len(self.keys)
         self.again.clear()
         self._end_if_done()
@@ -609,12 +842,15 @@ class _Sweep:
 
     def _pump(self) -> None:
         """Give work to the connections that wait for it; open those that are missing."""
+        if not self.client.breaker.closed:
+            self._leave()
+            return
         waiting, self.waiting = self.waiting, []
         for connection in waiting:
             self._refill(connection)
         fresh = len(self.keys) - self.at
         work = -(-fresh // self.depth) + len(self.again)
-        width = self.width if fresh else self.client.most_connections
+        width = self.width if fresh else self._widest()
         missing = min(width - len(self.conns), work) - self.opening
         if self.unlucky >= UNLUCKY_CONNECTIONS:
             if not self.conns:
@@ -632,12 +868,14 @@ class _Sweep:
 
     async def _open(self) -> None:
         connection = None
-        while connection is None and self.unlucky < UNLUCKY_CONNECTIONS:
+        client = self.client
+        while connection is None and self.unlucky < UNLUCKY_CONNECTIONS and client.breaker.closed:
             try:
-                connection = await self.client.connect()
+                connection = await client.connect()
             except Refused as error:
                 self.unlucky += 1
                 self.last_refusal = error
+                self._note_refusal(error)
                 if isinstance(error, TLSFailed):
                     self.unlucky = UNLUCKY_CONNECTIONS  # it would fail again
                 if self.unlucky < UNLUCKY_CONNECTIONS:
@@ -651,6 +889,7 @@ class _Sweep:
     def _adopt(self, connection: Connection) -> None:
         connection.carry(self, self.receive, body_limit_bytes=self.client.body_limit_bytes)
         connection.depth = self.depth
+        self.refused = 0
         self.conns.add(connection)
         if self.probing and self.probe is None:
             self.probe = connection
@@ -679,13 +918,16 @@ class _Sweep:
         """Spread what may be in flight over connections, as the client has learnt."""
         client = self.client
         self.probing = False
-        self.width = client.most_connections
+        self.width = self._widest()
         self.depth = 1
         if client.pipelining:
-            self.width = client.pipelined_connections
-            self.depth = client.max_in_flight // self.width
+            self.width = min(client.pipelined_connections, self.width)
+            self.depth = client.pace.limit // self.width
         for connection in self.conns:
             connection.depth = self.depth
+
+    def _widest(self) -> int:
+        return min(self.client.most_connections, self.client.pace.limit)
 
     def _probed(self, connection: Connection) -> None:
         if connection is not self.probe:
@@ -695,7 +937,7 @@ class _Sweep:
             self.client.pipelining = True
             self._spread(far=far)
         else:
-            connection.depth = min(PROBE_DEPTH, self.client.max_in_flight)
+            connection.depth = min(PROBE_DEPTH, self.client.pace.limit)
 
     def _spread(self, *, far: bool) -> None:
         client = self.client
@@ -713,8 +955,8 @@ class _Sweep:
         """Judge by the whole sweep how far away the gateway is, for the next one."""
         client = self.client
         read = len(self.keys) - len(self.failures)
-        if client.pipelining and read >= 2 * client.max_in_flight:
-            answer_s = client.max_in_flight * (self.loop.time() - self.begun) / read
+        if client.pipelining and read >= 2 * client.pace.limit:
+            answer_s = client.pace.limit * (self.loop.time() - self.begun) / read
             if answer_s < FAR_ANSWER_S / 2:
                 client.pipelined_connections = min(NEAR_CONNECTIONS, client.max_in_flight)
             elif answer_s > FAR_ANSWER_S:
@@ -725,6 +967,9 @@ class _Sweep:
     def _tick(self) -> None:
         now = self.loop.time()
         self.ticker = self.loop.call_later(self.tick_s, self._tick)
+        if self.heard != self.heard_before:
+            self.heard_before = self.heard
+            self.heard_at = now
         for connection in list(self.conns):
             probing = self.probing and connection is self.probe and connection.piped
             # a gateway that drops what is pipelined hangs: found out before the sweep is lost
@@ -736,7 +981,7 @@ class _Sweep:
         self.tick_at = answered
         if self.probing:
             if now - self.begun > PROBE_ALONE_S:
-                self.width = max(1, self.client.most_connections - PROBE_DEPTH + 1)
+                self.width = max(1, self._widest() - PROBE_DEPTH + 1)
                 self._pump()
         elif (
             self.client.pipelining
@@ -747,12 +992,20 @@ class _Sweep:
             self._spread(far=True)
 
     def _expire(self) -> None:
+        hanging = 0
+        silent = self._silent()
         for connection in list(self.conns):
-            for key in connection.asked:
-                self.failures[key] = Timeout(key, "the sweep's deadline came first")
+            for number, key in enumerate(connection.asked):
+                self.failures[key] = CutOff(key, behind=number > 0)
             if connection.asked:
+                hanging += 1
+                self.client.codes["key", "timeout"] += len(connection.asked)
                 self._forget(connection)
-        self._end(Deferred)
+        for key in [*self.keys[self.at :], *self.again]:
+            self.failures[key] = Deferred(key)
+        self._nothing_left()
+        if hanging and silent:
+            self.client.breaker.failed(hanging)
 
 
 class _Quoted(dict[str, bytes]):
@@ -837,6 +1090,21 @@ def _worth_another(error: AnswerError) -> bool:
     if isinstance(error, BadStatus):
         return error.status == 429 or error.status >= 500
     return isinstance(error, Refused | Reset | Truncated)
+
+
+def _strains(error: AnswerError) -> bool:
+    """Whether it says that the gateway has too much to do, or is in trouble."""
+    if isinstance(error, BadStatus):
+        return error.status == 429 or error.status >= 500
+    return isinstance(error, Refused | Reset | Timeout)
+
+
+def _code_of(error: AnswerError) -> str:
+    """The word it is counted under, one of few."""
+    if isinstance(error, BadStatus):
+        status = error.status
+        return str(status) if status in COUNTED_STATUSES else f"{status // 100}xx"
+    return "200" if isinstance(error, ContentError) else error.reason
 
 
 async def _pause() -> None:

@@ -1,6 +1,7 @@
 """One keep-alive connection to the gateway: requests out, answers matched to keys in order."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -30,8 +31,11 @@ from ic3.gateway.errors import (
 
 HEAD_LIMIT_BYTES = 64 << 10
 SWITCHING_PROTOCOLS = 101
+_RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*([^\r\n]*)\r\n", re.IGNORECASE)
 # msgspec refuses most bad text itself; bad UTF-8 and deep nesting come up as Python's own errors.
 REFUSED_TEXT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+RESTING = (429, 503)  # statuses whose Retry-After is obeyed
 
 Receive = Callable[[str, str], None]
 Blame = Callable[[str | None], AnswerError]
@@ -90,8 +94,10 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_before",
         "_begun",
         "_complete",
+        "_data",
         "_feed",
         "_marks",
         "_owner",
@@ -146,6 +152,7 @@ class Connection(asyncio.Protocol):
         self.counted = 0
         self.fresh = True
         self.piped = False
+        self._before = self._data = b""
         self.parser = HttpResponseParser(delegate or self)
         self._feed = self.parser.feed_data
         self._complete = cast("Connection", delegate or self).on_message_complete
@@ -203,6 +210,7 @@ class Connection(asyncio.Protocol):
         if turn is None:
             self.drop()
             return
+        self._data = data
         try:
             self._feed(data)
         except HttpParserCallbackError as error:
@@ -218,6 +226,7 @@ class Connection(asyncio.Protocol):
             turn.lost(self, partial(BadHTTP, why="more than was asked for"))
         elif len(asked) < self.counted:
             self._pending_bytes = 0
+            self._before = data
             self.fresh = False
             self.proven = True
             turn.answered(self)
@@ -279,7 +288,11 @@ class Connection(asyncio.Protocol):
         assert self.turn is not None
         key, body = self.asked[0], self.body
         status = self.parser.get_status_code()
-        error = BadStatus(key, status) if status != 200 else content_error(key, body, answer)
+        error = (
+            BadStatus(key, status, self._retry_after(status))
+            if status != 200
+            else content_error(key, body, answer)
+        )
         if isinstance(error, WrongKey):
             raise Fault(partial(WrongKey, body=bytes(body), why=error.why))
         self.asked.popleft()
@@ -296,6 +309,17 @@ class Connection(asyncio.Protocol):
             return False
         self._begun = False
         return True
+
+    def _retry_after(self, status: int) -> bytes | None:
+        """The header of an answer that asks for rest.
+
+        Looked for in what has just come: a callback a header would cost each good answer more
+        than all else that is done for it here.
+        """
+        if status not in RESTING:
+            return None
+        found = _RETRY_AFTER.findall(self._before + self._data)
+        return found[-1] if found else None
 
     def check_status(self) -> None:
         """What makes any answer end the connection: unasked, switching, over the cap, closing.
@@ -324,6 +348,8 @@ class Connection(asyncio.Protocol):
     def _unfinished(self, turn: Turn, received: int) -> None:
         """No answer was completed: count what is pending, so that memory stays flat."""
         self._pending_bytes += received
+        if len(self._before) < HEAD_LIMIT_BYTES:
+            self._before += self._data
         limit = self.body_limit_bytes
         if not self.body and self._pending_bytes > HEAD_LIMIT_BYTES:
             turn.lost(self, partial(BadHTTP, why=f"a head over {HEAD_LIMIT_BYTES} bytes"))

@@ -2,6 +2,7 @@
 """What can go wrong between us and the gateway: one class and one counted reason each.
 
 GatewayError
+├── NotAsked            the breaker is open: no request was made
 ├── Refused, TLSFailed, Reset, Timeout, Truncated, BadStatus, BadHTTP, Deferred   no answer: failed
 └── ContentError        an answer came and its content is wrong: quarantined, with its raw bytes
     └── TooLarge, NotJSON, WrongShape, NullValue, WrongType, WrongKey
@@ -10,12 +11,23 @@ GatewayError
 from ic3.errors import GatewayError
 
 RAW_BYTES = 16 << 10
+DEFERRED_WORDS = {
+    "deadline": "The sweep's deadline came before the key was asked for.",
+    "breaker": "The gateway failed too often and is left alone.",
+    "retry_after": "The gateway asked for rest.",
+}
 _NAME_CHARACTERS = 200
 
 
 def key_named(key: str) -> str:
     """The key as a message names it: control characters and bidi marks escaped, length bounded."""
     return f"key {key[:_NAME_CHARACTERS]!r}" + ("…" if len(key) > _NAME_CHARACTERS else "")
+
+
+class NotAsked(GatewayError):
+    """The gateway is left alone for a while."""
+
+    reason = "breaker_open"
 
 
 class AnswerError(GatewayError):
@@ -75,10 +87,24 @@ class BadStatus(AnswerError):
 
     says = "was answered with status"
 
-    def __init__(self, key: str | None, status: int) -> None:
+    def __init__(self, key: str | None, status: int, retry_after: bytes | None = None) -> None:
         super().__init__(key, str(status))
         self.status = status
+        self.retry_after = retry_after
         self.reason = f"http_{status}"
+
+
+class CutOff(Timeout):
+    """The sweep's deadline came before the answer.
+
+    Args:
+        key: The key asked for.
+        behind: Whether the gateway owed another answer first, on the same connection.
+    """
+
+    def __init__(self, key: str | None, *, behind: bool = False) -> None:
+        super().__init__(key, "the sweep's deadline came first")
+        self.behind = behind
 
 
 class BadHTTP(AnswerError):
@@ -89,10 +115,19 @@ class BadHTTP(AnswerError):
 
 
 class Deferred(AnswerError):
-    """The sweep's deadline came before the key was asked for."""
+    """The key was left for the next sweep.
+
+    Args:
+        key: The key that would have been asked for.
+        reason: What came first, a word of DEFERRED_WORDS.
+    """
 
     reason = "deadline"
-    says = "was not reached before the deadline"
+    says = "was left for the next sweep"
+
+    def __init__(self, key: str | None, reason: str = "deadline") -> None:
+        super().__init__(key, reason)
+        self.reason = reason
 
 
 class ContentError(AnswerError):

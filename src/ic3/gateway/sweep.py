@@ -1,8 +1,7 @@
 """One pass over the gateway: list the keys once, read each once, parse what has changed."""
 
-import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from ic3.domain.mapping import Register
 from ic3.domain.sweeps import Rejected, Sweep
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
-from ic3.gateway.errors import ContentError, Deferred
+from ic3.gateway.errors import ContentError, CutOff, Deferred
 
 _REASONS_OF_THE_TEXT = {
     Reject.BAD_JSON, Reject.BAD_UNICODE, Reject.TOO_DEEP, Reject.NOT_AN_OBJECT,
@@ -60,6 +59,9 @@ class Sweeper:
         self._clock = clock
         self._accepted: dict[str, _Known] = {}
         self._plan = _Plan([], [], {}, 0, [])
+        self._unfinished: list[str] = []  # of the last sweep; at most the keys of one list
+        self._cut: set[str] = set()
+        self._hanging: list[str] = []
 
     def begin(self) -> Sweep:
         """A sweep that begins now."""
@@ -84,10 +86,7 @@ class Sweeper:
         begun = self._clock.monotonic()
         ends = begun + deadline_s
         try:
-            async with asyncio.timeout(deadline_s):
-                listed = await self._client.list_keys(KEY_PREFIX + "*")
-        except TimeoutError:
-            raise GatewayError(f"gateway: no list of keys within {deadline_s:g} s") from None
+            listed = await self._client.list_keys(KEY_PREFIX + "*", within_s=deadline_s)
         finally:
             self._phase(sweep, "list", begun)
         if listed.keys != self._plan.listed:
@@ -109,17 +108,56 @@ class Sweeper:
                 sweep.name_key("unmatched", serial)
         begun = self._clock.monotonic()
         failures = await self._client.read_all(
-            plan.keys,
+            self._in_order(plan),
             lambda key, text: self._receive(sweep, plan.serials[key], key, text),
             deadline_s=max(0.0, ends - begun),
         )
         self._phase(sweep, "read", begun)
         for key, error in failures.items():
             self._fail(sweep, key, error)
+        self._learn(failures)
         sweep.ended_at = self._clock.now()
-        if sweep.keys_scanned and not sweep.read_ok:
+        sweep.error = self._error_of(sweep)
+
+    def _error_of(self, sweep: Sweep) -> str | None:
+        """Why the sweep as a whole has failed; None where it has not."""
+        scanned, deferred = sweep.keys_scanned, sweep.deferred
+        missing = deferred.total() + sweep.failed.total()
+        left_alone = deferred.total() > deferred["deadline"]
+        if left_alone:
+            why = self._client.breaker.why
+            return f"gateway: {why}; {scanned - missing} of {scanned} keys were read"
+        if scanned and missing == scanned:
             (reason, _), *_ = sweep.failed.most_common(1) or [("deadline", 0)]
-            sweep.error = f"gateway: none of {sweep.keys_scanned} keys could be read ({reason})"
+            return f"gateway: none of {scanned} keys could be read ({reason})"
+        return None
+
+    def _learn(self, failures: Mapping[str, GatewayError]) -> None:
+        """Which keys come first in the next sweep, and which last.
+
+        Those cut off by the deadline come behind those that had not their turn. They come last
+        where all others had theirs, or where it happens again: then they hang, and would hold up
+        what is asked behind them.
+        """
+        cut, waiting = [], []
+        slow = any(isinstance(error, Deferred) for error in failures.values())
+        for key, error in failures.items():
+            if isinstance(error, CutOff) and not error.behind:
+                cut.append(key)
+            elif isinstance(error, CutOff | Deferred):
+                waiting.append(key)
+        self._hanging = [key for key in cut if not slow or key in self._cut]
+        self._unfinished = waiting + [key for key in cut if slow and key not in self._cut]
+        self._cut = set(cut)
+
+    def _in_order(self, plan: _Plan) -> list[str]:
+        """The keys: first those that the last sweep did not finish, then in the list's order."""
+        if not (self._unfinished or self._hanging):
+            return plan.keys
+        last = {key: None for key in self._hanging if key in plan.serials}
+        first = [key for key in self._unfinished if key in plan.serials]
+        listed = (key for key in plan.keys if key not in last)
+        return list(dict.fromkeys([*first, *listed, *last]))
 
     def accept(self, envelopes: Iterable[Envelope]) -> None:
         """Remember what is durable now; the same text is skipped from here on."""

@@ -165,7 +165,9 @@ class Monitoring:
         self._check(sweep, movement)
         self._latest.apply(movement.moved)
         await self._remember(run)
-        if run is not None:
+        if sweep.error is not None:  # it failed in the middle: what was read is kept
+            self._observe(RunFailed(sweep.error, self._duration_ms(sweep)))
+        elif run is not None:
             self._observe(
                 RunLogged(
                     run.duration_ms, run.keys_scanned, run.matched, run.unmatched,

@@ -127,6 +127,7 @@ class Poll:
         except SpoolError as error:
             accepted.set_result(False)
             await self._refuse(sweep, error)
+            sweep.envelopes = []
             return
         except BaseException:
             accepted.set_result(False)
