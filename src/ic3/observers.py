@@ -11,10 +11,12 @@ from ic3.observations import (
     ConservationBroken,
     DatabaseBack,
     DatabaseLost,
+    InboxFull,
     LoginRefused,
     MonitoringStarted,
     Observation,
     PartitionsKept,
+    ReplayEnded,
     RequestFailed,
     RunFailed,
     RunLogged,
@@ -73,6 +75,13 @@ class LogObserver:
                 )  # fmt: skip
             case RunRowsDropped(number):
                 log.warning("run rows dropped while the database was away", number=number)
+            case InboxFull(number):
+                log.warning("inbox full, new lines left out", number=number)
+            case ReplayEnded(number, rows, envelopes, error):
+                (log.warning if error else log.info)(
+                    "replay ended", number=number, rows=rows, envelopes=envelopes,
+                    error=error or "",
+                )  # fmt: skip
             case TicksSkipped(worker, number):
                 log.warning("ticks skipped", worker=worker, number=number)
             case WorkerFailed(worker, error, unforeseen):
@@ -123,6 +132,9 @@ class MetricsObserver:
         self._keys = Gauge(
             "ic3_keys", "Keys of the last run by state.", ["state"], registry=registry
         )
+        self._left_out = Counter(
+            "ic3_inbox_left_out", "New lines beyond the bound of the inbox.", registry=registry
+        )
         self._envelopes = Counter(
             "ic3_envelopes", "Envelopes by outcome.", ["outcome"], registry=registry
         )
@@ -155,7 +167,7 @@ class MetricsObserver:
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
 
-    def __call__(self, observation: Observation) -> None:  # noqa: C901  one arm an event
+    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912  one arm an event
         """Count it; what is only a log line has no arm."""
         match observation:
             case RunLogged() as run:
@@ -168,6 +180,10 @@ class MetricsObserver:
                 self._runs.labels("failed").inc()
             case SweepEnded() as sweep:
                 self._sweep(sweep)
+            case InboxFull(number):
+                self._left_out.inc(number)
+            case ReplayEnded(_, rows):
+                self._rows.labels("replayed").inc(rows)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):

@@ -16,6 +16,7 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.settings import Settings
+from ic3.store.inbox import InboxStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
@@ -79,8 +80,8 @@ async def _write(
     ).step()  # fmt: skip
     sweep = (await ended.first()).sweep
     await Monitoring(
-        ended=ended, store=MonitoringStore(pool), registers=registers, latest=latest, runs=runs,
-        interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
+        ended=ended, store=MonitoringStore(pool), registers=registers, inbox=InboxStore(pool),
+        latest=latest, runs=runs, interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
     ).step()  # fmt: skip
     run = runs.progress().latest
     return _outcome(

@@ -11,12 +11,15 @@ from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observe
+from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
+from ic3.store.replays import ReplayStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
+from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
 from ic3.workers.runner import Worker
 
@@ -29,6 +32,8 @@ class Parts:
     telemetry: TelemetryStore
     monitoring: MonitoringStore
     registers: RegisterStore
+    inbox: InboxStore
+    replays: ReplayStore
     partitions: PartitionStore
     hub: LocalHub
     feed: Feed
@@ -50,8 +55,16 @@ def _poll(parts: Parts) -> Worker:
 
 def _monitoring(parts: Parts) -> Worker:
     return Monitoring(
-        ended=parts.ended, store=parts.monitoring, registers=parts.registers, latest=parts.latest,
-        runs=parts.runs, interval_s=parts.interval_s, clock=parts.clock, observe=parts.observe,
+        ended=parts.ended, store=parts.monitoring, registers=parts.registers,
+        inbox=parts.inbox, latest=parts.latest, runs=parts.runs, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
+def _replay(parts: Parts) -> Worker:
+    return Replay(
+        jobs=parts.replays, registers=parts.registers, latest=parts.latest,
+        latest_turn=parts.monitoring.latest_turn, clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 
@@ -59,4 +72,9 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
-WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention)
+WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
+    _monitoring,
+    _poll,
+    _replay,
+    _retention,
+)

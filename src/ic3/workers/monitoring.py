@@ -7,11 +7,20 @@ from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope
+from ic3.domain.inbox import Inbox
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.sweeps import Sweep
 from ic3.errors import DatabaseAway, StoreError
-from ic3.observations import MonitoringStarted, Observe, RunFailed, RunLogged, RunRowsDropped
+from ic3.observations import (
+    InboxFull,
+    MonitoringStarted,
+    Observe,
+    RunFailed,
+    RunLogged,
+    RunRowsDropped,
+)
+from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.register import RegisterStore
 
@@ -82,6 +91,7 @@ class Monitoring:
         ended: EndedSweeps,
         store: MonitoringStore,
         registers: RegisterStore,
+        inbox: InboxStore,
         latest: LatestReadings,
         runs: RecentRuns,
         interval_s: float,
@@ -91,6 +101,8 @@ class Monitoring:
         self._ended = ended
         self._store = store
         self._registers = registers
+        self._inbox_store = inbox
+        self._inbox = Inbox()
         self._latest = latest
         self._runs = runs
         self._clock = clock
@@ -114,7 +126,9 @@ class Monitoring:
     async def _restore(self) -> None:
         """Load what the database knows and finish what a crash left undone."""
         self._latest.register = await self._registers.load_if_changed(self._latest.register)
-        self._latest.replace(await self._store.all_latest())
+        self._inbox.restore(await self._inbox_store.all_lines())
+        async with self._store.latest_turn:
+            self._latest.replace(await self._store.all_latest())
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         stored.set_result(True)
         for sweep in await self._store.unlogged_sweeps():
@@ -134,11 +148,7 @@ class Monitoring:
             await stored
             await self._log_failure(sweep, sweep.error or "unknown")
             return
-        movement = Movement(self._latest, envelopes, now_us=self._clock.now_us())
-        run = await self._store.save(
-            sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored
-        )
-        self._latest.apply(movement.moved)
+        run = await self._save(sweep, envelopes, stored)
         await self._remember(run)
         if run is not None:
             self._observe(
@@ -147,6 +157,23 @@ class Monitoring:
                     run.rows_inserted, run.tags_skipped,
                 )
             )  # fmt: skip
+
+    async def _save(
+        self, sweep: Sweep, envelopes: list[Envelope], stored: asyncio.Future[bool]
+    ) -> Run | None:
+        async with self._store.latest_turn:
+            now_us = self._clock.now_us()
+            taken = self._inbox.take(envelopes, self._latest.register, now_us=now_us)
+            movement = Movement(self._latest, envelopes, now_us=now_us)
+            run = await self._store.save(
+                sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored,
+                taken=taken,
+            )  # fmt: skip
+            self._latest.apply(movement.moved)
+        self._inbox.apply(taken)
+        if taken.left_out:
+            self._observe(InboxFull(taken.left_out))
+        return run
 
     async def _log_failure(self, sweep: Sweep, error: str) -> None:
         sweep.error = error
