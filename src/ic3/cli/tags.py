@@ -396,9 +396,8 @@ def _say_effect(effect: Any) -> None:
     if effect.preview:
         since = f" since {effect.since:%Y-%m-%d %H:%M}Z" if effect.since else ""
         about = "" if effect.exact else "about "
-        say(
-            f"map: the past would bring {about}{effect.rows or 0:,} rows{since}; nothing was written"
-        )
+        rows = f"{about}{effect.rows or 0:,} rows{since}"
+        say(f"map: the past would bring {rows}; nothing was written")
     elif effect.replay_id is not None:
         say(f"map: job {effect.replay_id} fills the past; see ic3 replay list")
 

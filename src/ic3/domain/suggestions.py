@@ -17,7 +17,7 @@ CANDIDATES: Final = 3000
 
 _SEPARATORS = re.compile(r"[\s_\-./]+")
 # Area, kind and number: `Patel Road_Baljeet Nagar_SV_92`.
-_SUFFIX = re.compile(r"_([^_]*[^\W\d_][^_]*)_(\w+)$")
+_SUFFIX = re.compile(r"_([^_]+)_([^_]+)$")
 
 
 class SisterParameter(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from ic3.domain.acts import Actor, Effect, Past, Wish
-from ic3.domain.envelope import YEAR_2000_US
+from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US
 from ic3.domain.inbox import Key, Kind, State
 from ic3.domain.replays import JobKind, Scope
 from ic3.domain.suggestions import SisterParameter
@@ -188,7 +188,7 @@ class MappingStore:
             tag_code: As the feed spells it.
             param_id: The parameter.
             wish: Whether it is a preview, and what becomes of the past.
-            now_us: The wall clock; what telemetry has beyond it makes no rows.
+            now_us: The wall clock; times too far beyond it make no rows.
 
         Raises:
             InputError: Asset or parameter is unknown.
@@ -363,7 +363,7 @@ async def _past(
     """Counted in telemetry; where that takes more than 3 s, as the inbox has seen it."""
     named = {
         "register_ids": tag.register_ids, "tag_code": tag.tag_code,
-        "from_at": from_at or moment(YEAR_2000_US), "until_at": moment(now_us),
+        "from_at": from_at or moment(YEAR_2000_US), "until_at": moment(now_us + FUTURE_LIMIT_US + 1),
     }  # fmt: skip
     try:
         async with connection.transaction():

@@ -107,7 +107,7 @@ class Replay:
 
     async def _begin(self, job: Job) -> Job | None:
         # Beyond it a time is implausible and makes no rows.
-        edge = moment(self._clock.now_us() + FUTURE_LIMIT_US)
+        edge = moment(self._clock.now_us() + FUTURE_LIMIT_US + 1)
         first, last = job.scope.from_at, job.scope.until_at
         from_at = max(first, moment(YEAR_2000_US)) if first else moment(YEAR_2000_US)
         return await self._jobs.begin(
