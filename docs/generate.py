@@ -87,7 +87,7 @@ DUTIES: Final = {
         " long as it worked",
         stop=STOPS,
         metrics="done: `ic3_rows_written`, `ic3_worker_failures`",
-        docs="done: [architecture](../architecture.md#the-past-mapped-again)",
+        docs="done: [map what is new](../howto/map-what-is-new.md#the-past)",
     ),
     "retention": Duties(
         run_log="exempt: it reads no telemetry; what it made and dropped is a log line",
