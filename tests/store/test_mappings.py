@@ -11,6 +11,7 @@ from ic3.domain.acts import Actor, Effect, Wish
 from ic3.domain.envelope import time_text
 from ic3.domain.inbox import Inbox, Key, Kind, Line, State, Taken
 from ic3.errors import InputError
+from ic3.store import mappings
 from ic3.store.audit import AuditStore
 from ic3.store.inbox import InboxStore, write_taken
 from ic3.store.mappings import MappingStore, NewParameter
@@ -259,3 +260,12 @@ async def test_an_act_and_its_line_of_the_audit_log_are_one_transaction(
     finally:
         sql("ALTER TABLE audit_log DROP CONSTRAINT refused")
     assert sql("SELECT count(*) FROM ic3_asset_tag_map") == [(1,)]
+
+
+async def test_a_count_that_takes_too_long_is_answered_by_what_the_inbox_has_seen(
+    store: MappingStore, numbers: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mappings, "COUNT_LIMIT", "SET LOCAL statement_timeout = 20")
+    monkeypatch.setattr(mappings, "PAST_ROWS", "SELECT pg_sleep(10), %(tag_code)s")
+    effect = await map_pumps(store, numbers["P1"], preview=True)
+    assert (effect.rows, effect.since, effect.exact) == (80, NOW, False)

@@ -323,3 +323,68 @@ async def test_a_mapping_is_undone_and_hides_nothing(plant: Plant, sql: Sql) -> 
     assert Key(Kind.TAG, SERIALS[0], "FLOW") in {
         Key(Kind(each.kind), each.serial, each.tag_code) for each in page
     }
+
+
+@pytest.mark.parametrize("turns", [5, 15, 25, 35, 45, 60])
+async def test_a_batch_broken_off_anywhere_is_done_whole_by_the_next_process(
+    plant: Plant, sql: Sql, turns: int
+) -> None:
+    await plant.map_later()
+    await plant.settle()
+    async with asyncio.TaskGroup() as group:
+        step = group.create_task(plant.replay.step())
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        step.cancel()
+    plant.start()
+    await plant.settle()
+    await plant.finish()
+    agree(sql)
+
+
+async def test_live_and_replay_at_the_same_time_keep_every_newest_value(
+    plant: Plant, sql: Sql
+) -> None:
+    await plant.map_later()
+    await plant.settle()
+    for number in range(6):
+        plant.clock.advance(15)
+        # B sends another tag only: its newest LATER is of the past.
+        found = [
+            one(SERIALS[0], plant.clock.now(), {"LATER": number}),
+            one(SERIALS[1], plant.clock.now(), {"FLOW": number}),
+        ]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(plant.sweep(*found))
+            group.create_task(plant.replay.step())
+    await plant.finish()
+    agree(sql)
+    assert memory_of(plant) == await memory_of_a_new_process(plant)
+    assert memory_of(plant)[SERIALS[1]][1] == ("LATER", None, "text 5")
+
+
+async def memory_of_a_new_process(plant: Plant) -> dict[str, list[Any]]:
+    plant.start()
+    await plant.sweep()
+    return memory_of(plant)
+
+
+async def test_a_job_that_cannot_be_done_says_why_and_the_next_one_goes_on(
+    plant: Plant, sql: Sql
+) -> None:
+    await plant.map_later("LATER", SERIALS[0])
+    await plant.settle()
+    sql("ALTER TABLE ic3_asset_monitoring_data ADD CONSTRAINT no CHECK (tag_code <> 'LATER')"
+        " NOT VALID")  # fmt: skip
+    for _ in range(3):
+        await plant.replay.step()
+    sql("ALTER TABLE ic3_asset_monitoring_data DROP CONSTRAINT no")
+    (failed,) = await plant.jobs.jobs()
+    assert failed.state is JobState.FAILED
+    assert failed.error is not None
+    assert "23514" in failed.error
+    await plant.map_later("LATER", SERIALS[0])
+    await plant.map_later("LATER", SERIALS[1])
+    await plant.settle()
+    await plant.finish()
+    agree(sql)
