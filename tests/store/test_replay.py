@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from samples import NOW, NOW_US, Sql, envelope, swept
@@ -15,10 +15,11 @@ from ic3.domain.latest import LatestReadings
 from ic3.domain.replays import JobKind, JobState, Scope
 from ic3.domain.runs import RecentRuns
 from ic3.observations import Observation
+from ic3.store import copy_rows
 from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore, NewParameter
-from ic3.store.monitoring import MonitoringStore
-from ic3.store.pool import Database
+from ic3.store.monitoring import COPY_READINGS, MonitoringStore
+from ic3.store.pool import Connection, Database
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.telemetry import TelemetryStore
@@ -343,24 +344,37 @@ async def test_a_batch_broken_off_anywhere_is_done_whole_by_the_next_process(
 
 
 async def test_live_and_replay_at_the_same_time_keep_every_newest_value(
-    plant: Plant, sql: Sql
+    plant: Plant, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await plant.map_later()
+    copied, go = asyncio.Event(), asyncio.Event()
+    copy = copy_rows.copy
+
+    async def slow(connection: Connection, statement: LiteralString, batches: Any) -> int:
+        count = await copy(connection, statement, batches)
+        if statement == COPY_READINGS:
+            copied.set()
+            await go.wait()
+        return count
+
+    await plant.map_later("LATER", SERIALS[1])
+    plant.replay = plant.new_replay(batch=2000)
     await plant.settle()
-    for number in range(6):
-        plant.clock.advance(15)
-        # B sends another tag only: its newest LATER is of the past.
-        found = [
-            one(SERIALS[0], plant.clock.now(), {"LATER": number}),
-            one(SERIALS[1], plant.clock.now(), {"FLOW": number}),
-        ]
-        async with asyncio.TaskGroup() as group:
-            group.create_task(plant.sweep(*found))
-            group.create_task(plant.replay.step())
+    await plant.replay.step()
+    plant.clock.advance(15)
+    monkeypatch.setattr(copy_rows, "copy", slow)
+    # B sends another tag only: its newest LATER is of the past.
+    found = one(SERIALS[1], plant.clock.now(), {"FLOW": 7})
+    async with asyncio.TaskGroup() as group:
+        group.create_task(plant.sweep(found))
+        await copied.wait()
+        step = group.create_task(plant.replay.step())
+        await asyncio.wait({step}, timeout=0.3)
+        go.set()
     await plant.finish()
     agree(sql)
-    assert memory_of(plant) == await memory_of_a_new_process(plant)
-    assert memory_of(plant)[SERIALS[1]][1] == ("LATER", None, "text 5")
+    newest = [("FLOW", 7.0, None), ("LATER", None, "text 5"), ("MODE", None, "mode 5")]
+    assert memory_of(plant)[SERIALS[1]] == newest
+    assert (await memory_of_a_new_process(plant))[SERIALS[1]] == newest
 
 
 async def memory_of_a_new_process(plant: Plant) -> dict[str, list[Any]]:
