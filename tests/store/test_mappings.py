@@ -107,6 +107,7 @@ async def test_a_mapping_is_a_row_an_audit_line_a_settled_line_and_a_job(
 ) -> None:
     effect = await map_one(store, numbers["P1"])
     assert (effect.added, effect.changed, effect.replay_id is not None) == (1, 0, True)
+    assert sql("SELECT envelopes_total FROM ic3_replay") == [(40,)]
     assert sql(LAST_ACT) == [
         ("asha", "engineer", "tag mapped", "10.1.2.3", f"tag 'P1' of {PUMPS[0]!r}", None,
          {"param_id": numbers["P1"], "param_tag_code": "P1"}),

@@ -17,7 +17,7 @@ def register(*tags: str, version: int = 1) -> Register:
     return Register(version, {VALVE: asset}, {7: FLOW})
 
 
-def meet(inbox: Inbox, values: dict[str, Value], at_us: int = NOW_US, **more: int) -> Taken:
+def meet(inbox: Inbox, values: dict[str, Value], at_us: int = NOW_US) -> Taken:
     """Take one envelope of the registered valve, as if it were written."""
     found = [envelope(VALVE, values, occurred_us=at_us, received_us=at_us)]
     taken = inbox.take(found, register("FLOW"), now_us=at_us)
@@ -85,7 +85,8 @@ def test_a_try_that_failed_counts_nothing() -> None:
 
 def test_samples_are_five_different_values_newest_first() -> None:
     inbox = Inbox()
-    for number, value in enumerate([1, 2, 2, True, "x" * 500, 3, 4]):
+    values: list[Value] = [1, 2, 2, True, "x" * 500, 3, 4]
+    for number, value in enumerate(values):
         meet(inbox, {"NOTE": value}, NOW_US + number * SECOND_US)
     (line,) = meet(inbox, {"NOTE": 5}, NOW_US + 2 * MINUTE_US).lines
     assert line.samples == (5, 4, 3, "x" * 200, True)

@@ -351,7 +351,10 @@ async def _do(
     elif wish.past is not Past.NONE and tag.register_ids:
         kind = JobKind.REMAP if wish.past is Past.REMAP else JobKind.MAP
         scope = Scope(tag.register_ids, [tag.tag_code], wish.from_at)
-        replay_id = await create(connection, actor, kind, scope, reason)
+        seen = await _seen(connection, tag) if wish.from_at is None else None
+        replay_id = await create(
+            connection, actor, kind, scope, reason, total=seen.rows if seen else None
+        )
     return msgspec.structs.replace(
         effect, rows=past.rows, since=past.since, exact=past.exact, replay_id=replay_id
     )
@@ -363,18 +366,23 @@ async def _past(
     """Counted in telemetry; where that takes more than 3 s, as the inbox has seen it."""
     named = {
         "register_ids": tag.register_ids, "tag_code": tag.tag_code,
-        "from_at": from_at or moment(YEAR_2000_US), "until_at": moment(now_us + FUTURE_LIMIT_US + 1),
+        "from_at": from_at or moment(YEAR_2000_US),
+        "until_at": moment(now_us + FUTURE_LIMIT_US + 1),
     }  # fmt: skip
     try:
         async with connection.transaction():
             await connection.execute(COUNT_LIMIT)
             row = await (await connection.execute(PAST_ROWS, named)).fetchone()
-            exact = True
     except psycopg.errors.QueryCanceled:
-        row = await (await connection.execute(PAST_SEEN, named)).fetchone()
-        exact = False
+        return await _seen(connection, tag)
     rows, since = row or (None, None)
-    return _Past(rows, since, exact)
+    return _Past(rows, since, exact=True)
+
+
+async def _seen(connection: Connection, tag: _Tag) -> _Past:
+    named = {"register_ids": tag.register_ids, "tag_code": tag.tag_code}
+    rows, since = await (await connection.execute(PAST_SEEN, named)).fetchone() or (None, None)
+    return _Past(rows, since, exact=False)
 
 
 def _mapping(actor: Actor, serial: str, tag_code: str, param_id: int, wish: Wish) -> _Act:

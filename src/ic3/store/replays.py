@@ -248,7 +248,7 @@ async def create(
         kind: What is done to rows that are there.
         scope: What is mapped again.
         reason: Why.
-        total: Envelopes counted for it.
+        total: Envelopes that it is expected to map.
 
     Raises:
         InputError: Too many wait already.

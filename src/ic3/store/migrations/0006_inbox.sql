@@ -100,6 +100,6 @@ COMMENT ON COLUMN ic3_replay.cursor_serial IS 'Serial number of the last envelop
 COMMENT ON COLUMN ic3_replay.cursor_record IS 'Its record.';
 COMMENT ON COLUMN ic3_replay.rows_done IS 'Monitoring rows added or corrected.';
 COMMENT ON COLUMN ic3_replay.envelopes_done IS 'Envelopes mapped again.';
-COMMENT ON COLUMN ic3_replay.envelopes_total IS 'How many there were when it was asked for; null where that was not counted.';
+COMMENT ON COLUMN ic3_replay.envelopes_total IS 'How many the inbox had seen when it was asked for; null where that is not known.';
 COMMENT ON COLUMN ic3_replay.error IS 'Why it failed.';
 COMMENT ON COLUMN ic3_replay.finished_at IS 'When it ended, however.';
