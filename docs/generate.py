@@ -89,6 +89,14 @@ DUTIES: Final = {
         " `ic3_last_success_timestamp_seconds`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#the-life-of-a-sweep)",
     ),
+    "replay": Duties(
+        run_log="exempt: it makes no run; a job has its own row in `ic3_replay`, with its progress",
+        back_off="done: half a second doubling to 30 s, with jitter; between batches it rests as"
+        " long as it worked",
+        stop=STOPS,
+        metrics="done: `ic3_rows_written`, `ic3_worker_failures`",
+        docs="done: [map what is new](../howto/map-what-is-new.md#the-past)",
+    ),
     "retention": Duties(
         run_log="exempt: it reads no telemetry; what it made and dropped is a log line",
         back_off="exempt: its interval of 15 minutes is its pause; partitions are made two days"

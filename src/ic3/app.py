@@ -23,6 +23,7 @@ from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
@@ -42,13 +43,18 @@ from ic3.observations import Observation, Observe, Serving, Starting, Stopping, 
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
+from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
+from ic3.store.inbox import InboxStore
+from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
+from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
+from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
@@ -332,7 +338,7 @@ async def _run(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
         spool=spool, unsaved=unsaved, telemetry=TelemetryStore(hurried, spool=spool.uuid),
         gaps=GapStore(hurried, spool=spool.uuid), monitoring=MonitoringStore(ingest),
-        registers=RegisterStore(hurried),
+        registers=RegisterStore(hurried), inbox=InboxStore(ingest), replays=ReplayStore(ingest),
         partitions=PartitionStore(ingest, raw_days=settings.raw_days),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
@@ -454,6 +460,13 @@ def _http(
             "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
             "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
+            "inbox": InboxStore(requests), "mappings": MappingStore(requests),
+            "replays": ReplayStore(requests), "audits": AuditStore(requests),
+            "quarantine": Quarantine(
+                QuarantineStore(requests), TelemetryStore(requests), latest, clock,
+                simulated=settings.simulated,
+            ),
+            "clock": clock,
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

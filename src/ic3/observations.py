@@ -161,6 +161,23 @@ class RunRowsDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxFull:
+    """New lines of the inbox were left out, since it holds as many as it may."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayEnded:
+    """A job that maps stored telemetry again came to its end."""
+
+    number: int
+    rows: int
+    envelopes: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TicksSkipped:
     """Intervals in which a worker did not begin because it was still busy."""
 
@@ -249,6 +266,8 @@ Observation = (
     | RunLogged
     | RunFailed
     | RunRowsDropped
+    | InboxFull
+    | ReplayEnded
     | TicksSkipped
     | WorkerFailed
     | DatabaseLost

@@ -17,10 +17,12 @@ from ic3.observations import (
     ConservationBroken,
     DatabaseBack,
     DatabaseLost,
+    InboxFull,
     LoginRefused,
     MonitoringStarted,
     Observation,
     PartitionsKept,
+    ReplayEnded,
     RequestFailed,
     RunFailed,
     RunLogged,
@@ -109,6 +111,13 @@ class LogObserver:
                 log.error("a sweep in the spool is lost", spool_id=spool_id, why=why)
             case RunRowsDropped(number):
                 log.warning("run rows dropped while the database was away", number=number)
+            case InboxFull(number):
+                log.warning("inbox full, new lines left out", number=number)
+            case ReplayEnded(number, rows, envelopes, error):
+                (log.warning if error else log.info)(
+                    "replay ended", number=number, rows=rows, envelopes=envelopes,
+                    error=error or "",
+                )  # fmt: skip
             case TicksSkipped(worker, number):
                 log.warning("ticks skipped", worker=worker, number=number)
             case WorkerFailed(worker, error, unforeseen):
@@ -188,6 +197,9 @@ class MetricsObserver:
         self._keys = Gauge(
             "ic3_keys", "Keys of the last run by state.", ["state"], registry=registry
         )
+        self._left_out = Counter(
+            "ic3_inbox_left_out", "New lines beyond the bound of the inbox.", registry=registry
+        )
         self._envelopes = Counter(
             "ic3_envelopes", "Envelopes by outcome.", ["outcome"], registry=registry
         )
@@ -232,7 +244,7 @@ class MetricsObserver:
             "ic3_upstream_requests", "Requests to the gateway.", ["op", "code"], registry=registry
         )
 
-    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912  one arm an event
+    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912, PLR0915  one arm an event
         """Count it; what is only a log line has no arm."""
         match observation:
             case RunLogged() as run:
@@ -253,6 +265,10 @@ class MetricsObserver:
                 self._breaker.set(1)
             case BreakerClosed():
                 self._breaker.set(0)
+            case InboxFull(number):
+                self._left_out.inc(number)
+            case ReplayEnded(_, rows):
+                self._rows.labels("replayed").inc(rows)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):

@@ -18,6 +18,7 @@ from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
@@ -31,9 +32,15 @@ from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
+from ic3.store.audit import AuditStore
+from ic3.store.inbox import InboxStore
+from ic3.store.mappings import MappingStore
 from ic3.store.pool import Database
+from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
+from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
+from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 
 SECRET = "a secret of the tests, 32 bytes and more"
@@ -246,7 +253,14 @@ async def serving(
             "logins": Logins(UserStore(database), passwords, tokens, throttle, told.append),
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
-            "registry": CollectorRegistry(), "run_store": RunStore(database), **(more or {}),
+            "registry": CollectorRegistry(), "inbox": InboxStore(database),
+            "run_store": RunStore(database),
+            "mappings": MappingStore(database), "replays": ReplayStore(database),
+            "audits": AuditStore(database), "clock": clock,
+            "quarantine": Quarantine(
+                QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
+            ),
+            **(more or {}),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

@@ -45,7 +45,8 @@ async def test_an_unknown_path_is_404(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("line", ROUTES, ids=lambda line: line.path)
 async def test_a_wrong_method_is_405(site: Site, line: Route) -> None:
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - {line.method}:
+    right = {each.method for each in ROUTES if each.path == line.path}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - right:
         answer = await site.ask(method, line.path.replace("{serial_number:str}", "x"))
         assert_problem(answer, 405)
         assert line.method in (answer.header("allow") or "")

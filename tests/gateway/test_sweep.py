@@ -36,7 +36,7 @@ class Gateway:
         self.deadlines_s: list[float] = []
         self.failures: dict[str, GatewayError] = {}
 
-    async def list_keys(self, _pattern: str) -> Listed:
+    async def list_keys(self, _pattern: str, *, within_s: float | None = None) -> Listed:
         return Listed(list(self.texts))
 
     async def read_all(

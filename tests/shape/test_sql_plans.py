@@ -54,6 +54,12 @@ INSERT INTO dead_letter (scope, reason, key, raw, raw_length, raw_sha256, first_
     last_seen_at, times_seen)
     SELECT 'inner', 'bad_json', '\\x00', '\\x00', 1, sha256(n::text::bytea), now(),
         now() - n * interval '1 second', 1 FROM generate_series(1, 5000) n;
+INSERT INTO ic3_inbox (kind, serial, tag_code, first_seen_at, last_seen_at, times_seen, samples)
+    SELECT 'tag', 'asset ' || n, 'P9', now(), now(), 1, '[]' FROM generate_series(1, 20000) n;
+INSERT INTO audit_log (who, role, what, whence, object)
+    SELECT 'asha', 'engineer', 'tag mapped', '127.0.0.1', 'x' FROM generate_series(1, 5000);
+INSERT INTO ic3_replay (kind, state, created_by, reason, filter, registry_version)
+    SELECT 'map', 'done', 'asha', 'x', '{}', 1 FROM generate_series(1, 5000);
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 """
@@ -74,7 +80,21 @@ RUN_ROW: Final[Mapping[str, object]] = {
     "tags_skipped": 0, "duration_ms": 0, "error_msg": None, "sweep_id": 1,
 }  # fmt: skip
 
+OF_A_TAG: Final[Mapping[str, Any]] = {"register_ids": [1, 2], "tag_code": "P1"}
+OF_A_KIND: Final[Mapping[str, Any]] = {"category": "pump", "tag_code": "P1", "param_id": 1}
+JOB: Final[Mapping[str, Any]] = {
+    "kind": "map", "created_by": "asha", "reason": "x", "scope": Jsonb({}), "total": None,
+}  # fmt: skip
+WALK: Final[Mapping[str, Any]] = {"from_at": NOW - timedelta(hours=1), "until_at": NOW}
+CHOICE: Final[Mapping[str, Any]] = {"ids": None, "scope": None, "reason": None}
+LINE: Final[Mapping[str, Any]] = {"kind": "tag", "serial": "asset 1", "tag_code": "P9"}
+
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "audit.NEWEST": {"below": 10**9, "limit": 100},
+    "audit.RECORD": {
+        "who": "asha", "role": "engineer", "what": "tag mapped", "whence": "127.0.0.1",
+        "object": "x", "before": None, "after": Jsonb({}),
+    },
     "dead_letter.KEEP": {
         "scope": "inner", "reason": "bad_json", "detail": None, "key": b"k", "raw": b"{",
         "raw_length": 1, "sqlstate": None, "sha256": b"x", "sweep_id": 1, "seen_at": NOW,
@@ -85,6 +105,37 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "spool": "s", "cause": "spool_dropped", "asset_id": "a", "from_at": NOW, "to_at": NOW,
         "readings": 1, "estimated": False,
     },
+    "inbox.ALL_LINES": {},
+    "inbox.COUNT_LINES": {},
+    "inbox.PAGE": {
+        "kind": None, "state": "open", "limit": 100, "kind_after": "tag",
+        "serial_after": "asset 1", "tag_after": "P1",
+    },
+    "inbox.SETTLE_LINES": {"state": "mapped", "keys": Jsonb([LINE])},
+    "inbox.SET_STATE": {**LINE, "state": "ignored", "was": "open", "note": "x", "who": "asha"},
+    "inbox.STATE_OF": LINE,
+    "inbox.WRITE_LINES": {"lines": Jsonb([LINE])},
+    "mappings.ADD_ASSET": {"serial": "s", "name": None, "category": None, "domain": None},
+    "mappings.ADD_PARAMETER": {
+        "param_tag_code": "P", "parameter_name": "P", "unit": None, "kind": None,
+        "range_low": None, "range_high": None, "rate_max_per_s": None, "decimals": None,
+    },
+    "mappings.ASSET": {"serial": "asset 4711"},
+    "mappings.CATEGORIES": {},
+    "mappings.CATEGORY_SIZE": {"category": "pump"},
+    "mappings.MAPPED": {"register_id": 1, "tag_code": "P1"},
+    "mappings.MAP_KIND": OF_A_KIND,
+    "mappings.MAP_TAG": {"register_id": 1, "tag_code": "P1", "param_id": 1},
+    "mappings.OTHERWISE_MAPPED": OF_A_KIND,
+    "mappings.PARAMETER": {"param_id": 1},
+    "mappings.PARAMETER_BY_CODE": {"code": "P1"},
+    "mappings.PAST_ROWS": {**OF_A_TAG, **WALK},
+    "mappings.PAST_SEEN": OF_A_TAG,
+    "mappings.SET_ASSET_STATE": {"serial": "asset 1", "who": "asha"},
+    "mappings.SET_TAG_STATES": {**OF_A_TAG, "state": "mapped", "who": "asha"},
+    "mappings.SISTERS": {"tag_code": "P1", "category": "pump"},
+    "mappings.UNMAP_KIND": OF_A_KIND,
+    "mappings.UNMAP_TAG": {"register_id": 1, "tag_code": "P1"},
     "migrate.APPLIED": {},
     "migrate.IN_THE_WAY": {},
     "migrate.LOCK": {"key": 1},
@@ -105,6 +156,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "tags": 1, "rows_inserted": 1, "rows_duplicate": 0, "tags_skipped": 0, "tags_refused": 0,
         "sweep_id": LAST_SWEEP,
     },
+    "monitoring.REMAP_STAGED": {},
     "monitoring.UNLOGGED_SWEEPS": {},
     "partitions.EXISTING": {"table": "telemetry"},
     "partitions.SIZES_OF_DAYS": {"today": "20260615"},
@@ -117,6 +169,16 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "partitions.TRIM_SWEEPS": {"before": NOW - timedelta(days=3)},
     "presence.ALONE": {"key": 1},
     "presence.HOLD": {"key": 1},
+    "quarantine.COUNT": CHOICE,
+    "quarantine.COUNT_REASONS": {},
+    "quarantine.ITEM": {"id": 1},
+    "quarantine.MARK": {"ids": [1, 2]},
+    "quarantine.OPEN_IDS": {"scope": "inner", "reason": None, "limit": 100},
+    "quarantine.PAGE": {"below": 10**9, "scope": None, "reason": None, "limit": 100},
+    "quarantine.PURGE": CHOICE,
+    "quarantine.RAW": {"ids": [1, 2]},
+    "quarantine.REGISTERED": {"serials": ["asset 1"]},
+    "quarantine.STORED_ALREADY": {"times": [NOW], "serials": ["asset 1"], "records": ["r1"]},
     "register.ASSETS": {},
     "register.ASSET_BY_SERIAL": {"serial": "asset 4711"},
     "register.COUNT_ASSETS": {},
@@ -131,6 +193,24 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.VERSION": {},
     "runs.RUN": {"run_id": 1},
     "telemetry.CONFLICTING": {},
+    "replays.ADVANCE": {
+        "id": 1, "at": NOW, "serial": "", "record": "", "rows": 1, "envelopes": 1,
+    },
+    "replays.BEGIN_JOB": {"id": 1, **WALK},
+    "replays.CANCEL": {"id": 1},
+    "replays.COUNT_OPEN": {},
+    "replays.CREATE": JOB,
+    "replays.CURRENT": {},
+    "replays.ENVELOPES": {
+        **WALK, "serial": "", "record": "", "serials": ["asset 1"], "tags": ["P1"], "limit": 2000,
+    },
+    "replays.FINISH": {"id": 1, "state": "done", "error": None},
+    "replays.JOB": {"id": 1},
+    "replays.JOBS": {"limit": 100},
+    "replays.LAST_WAITING": {"kind": "map", "created_by": "asha", "scope": Jsonb({})},
+    "replays.NEXT_AT": WALK,
+    "replays.RUN_BEGUN_AFTER": {"at": NOW},
+    "replays.WIDEN": {"id": 1, "scope": Jsonb({}), "reason": "x"},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_KEYS": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
     "telemetry.INSERT_STAGED": {},
@@ -156,6 +236,7 @@ STAGING: Final = ("monitoring.STAGE_READINGS", "telemetry.STAGE_TELEMETRY")
 DEFINES: Final = "defines a table; EXPLAIN takes no definitions"
 COPIES: Final = "COPY; EXPLAIN takes none, and it has no plan"
 NOT_PLANNED: Final[Mapping[str, str]] = {
+    "mappings.COUNT_LIMIT": "SET; EXPLAIN takes none",
     "migrate.COMMENT_LOG": DEFINES,
     "migrate.CREATE_LOG": DEFINES,
     "monitoring.COPY_READINGS": COPIES,
@@ -172,7 +253,10 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
         "monitoring.RECENT_RUNS", "monitoring.SETTLE_SWEEP", "runs.RUN",
         "telemetry.STORED_BEFORE", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
-        "users.REHASH",
+        "users.REHASH", "inbox.PAGE", "inbox.SET_STATE", "inbox.SETTLE_LINES", "mappings.PAST_ROWS",
+        "mappings.SET_TAG_STATES", "quarantine.PAGE", "quarantine.STORED_ALREADY",
+        "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
+        "replays.RUN_BEGUN_AFTER",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

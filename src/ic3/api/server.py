@@ -24,7 +24,7 @@ from ic3 import __version__
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
 from ic3.domain.users import Principal, Role
-from ic3.errors import ApiError, DatabaseAway, StartError
+from ic3.errors import ApiError, DatabaseAway, InputError, StartError
 from ic3.observations import Observe, RequestFailed
 
 BODY_LIMIT_BYTES: Final = 1 << 20
@@ -118,6 +118,7 @@ def build(
             HTTPException: _on_http_error,
             ApiError: _on_our_error,
             DatabaseAway: _on_our_error,
+            InputError: _on_our_error,
             Exception: _unforeseen(observe),
         },
         request_max_body_size=BODY_LIMIT_BYTES,
@@ -348,10 +349,14 @@ def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Res
     return _problem_response(request, problem(status, short, detail), error.headers)
 
 
-def _on_our_error(request: Request[Any, Any, Any], error: ApiError | DatabaseAway) -> Response[Any]:
+def _on_our_error(
+    request: Request[Any, Any, Any], error: ApiError | DatabaseAway | InputError
+) -> Response[Any]:
     if isinstance(error, ApiError):
         document = problem(error.status, error.error, error.detail)
         return _problem_response(request, document, error.headers)
+    if isinstance(error, InputError):
+        return _problem_response(request, problem(422, "cannot be done", str(error)), None)
     document = problem(503, "database away", "the database cannot be reached; try again soon")
     return _problem_response(request, document, {"Retry-After": "5"})
 

@@ -20,6 +20,7 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.settings import Settings
 from ic3.store.gaps import GapStore
+from ic3.store.inbox import InboxStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
@@ -103,7 +104,8 @@ async def _write(
         ended=ended, clock=clock, observe=_quiet,
     )  # fmt: skip
     monitoring = Monitoring(
-        ended=ended, store=MonitoringStore(pool), registers=registers, latest=latest, runs=runs,
+        ended=ended, store=MonitoringStore(pool), registers=registers, inbox=InboxStore(pool),
+        latest=latest, runs=runs,
         interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
     )  # fmt: skip
     hub = LocalHub(clock=clock, observe=_quiet, max_clients=0, max_per_user=0)

@@ -1,7 +1,8 @@
 """Monitoring rows, their latest table and the run log."""
 
+import asyncio
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,12 +11,14 @@ from msgspec import UNSET
 from psycopg.types.json import Jsonb
 
 from ic3.domain.envelope import Envelope
+from ic3.domain.inbox import Taken
 from ic3.domain.latest import Moved, Movement, TagsOfAsset
 from ic3.domain.mapping import Reading
 from ic3.domain.runs import Run
 from ic3.domain.sweeps import KEPT_KEYS, Sweep
 from ic3.errors import Contended, StoreError
 from ic3.store import copy_rows as rows
+from ic3.store.inbox import write_taken
 from ic3.store.pool import Connection, Database
 from ic3.store.telemetry import read_envelopes
 
@@ -36,6 +39,15 @@ INSERT INTO ic3_asset_monitoring_data
 SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at
 FROM staged_readings ORDER BY recorded_at, asset_id, tag_code
 ON CONFLICT DO NOTHING
+"""
+# A tag that was given another parameter: its rows follow only where that is asked for.
+REMAP_STAGED: Final = """
+INSERT INTO ic3_asset_monitoring_data AS kept
+    (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at
+FROM staged_readings ORDER BY recorded_at, asset_id, tag_code
+ON CONFLICT (recorded_at, asset_id, tag_code) DO UPDATE SET param_id = excluded.param_id
+WHERE kept.param_id <> excluded.param_id
 """
 
 # For history, which may bring what is newer than the latest table has, tag by tag.
@@ -98,10 +110,16 @@ class NotStored(StoreError):  # noqa: N818  a state
 
 
 class MonitoringStore:
-    """Writes what the monitoring worker made of a sweep and reads it back."""
+    """Writes what the monitoring worker made of a sweep and reads it back.
+
+    Attributes:
+        latest_turn: Held from reading the newest values in memory to moving them: whoever moves
+            the latest table writes an asset's whole row.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.latest_turn = asyncio.Lock()
 
     async def save(
         self,
@@ -110,6 +128,7 @@ class MonitoringStore:
         *,
         measure_ms: Callable[[], int],
         stored: Awaitable[bool],
+        taken: Taken | None = None,
     ) -> Run | None:
         """Write monitoring rows, latest table and run row in one transaction.
 
@@ -120,6 +139,7 @@ class MonitoringStore:
             movement: What the mapping makes of it.
             measure_ms: Duration of the run, asked for at its end.
             stored: Ends once the sweep's telemetry is durable (True) or has failed (False).
+            taken: What it means for the inbox.
 
         Returns:
             The run as logged, or None where an earlier try had logged it after all.
@@ -130,9 +150,9 @@ class MonitoringStore:
             StoreError: PostgreSQL refused; nothing was written.
         """
         try:
-            return await self._save(sweep, movement, measure_ms, stored, staged=False)
+            return await self._save(sweep, movement, measure_ms, stored, taken, staged=False)
         except Contended:
-            return await self._save(sweep, movement, measure_ms, stored, staged=True)
+            return await self._save(sweep, movement, measure_ms, stored, taken, staged=True)
 
     async def fill(self, sweep: Sweep, movement: Movement, *, stored: Awaitable[bool]) -> int:
         """Write the monitoring rows of a batch of history: no run row, and latest stays.
@@ -153,16 +173,7 @@ class MonitoringStore:
         if not moved:
             return
         async with self._database.connection() as connection:
-            cursor = await connection.execute(LOCK_LATEST, {"register_ids": sorted(moved)})
-            merged = {number: dict(tags) for number, tags in moved.items()}
-            for register_id, document in await cursor.fetchall():
-                tags = merged[register_id]
-                for kept in _decode_readings(document):
-                    ours = tags.get(kept.tag_code)
-                    if ours is None or ours.recorded_us <= kept.recorded_us:
-                        tags[kept.tag_code] = kept
-            rows.register_arrays(connection)
-            await connection.execute(MOVE_LATEST, _encode_latest(merged))
+            await merge_into_latest(connection, moved)
 
     async def save_failed(self, sweep: Sweep, *, duration_ms: int) -> Run | None:
         """Write the run row of a sweep that failed."""
@@ -205,6 +216,7 @@ class MonitoringStore:
         movement: Movement,
         measure_ms: Callable[[], int],
         stored: Awaitable[bool],
+        taken: Taken | None,
         *,
         staged: bool,
     ) -> Run | None:
@@ -217,10 +229,14 @@ class MonitoringStore:
             if not await stored:
                 raise NotStored("database: the sweep's telemetry was not stored")
             await _settle(connection, sweep, movement)
-            return await self._insert_run(
+            run = await self._insert_run(
                 connection, sweep, inserted=movement.inserted, tags_skipped=movement.tags_skipped,
                 duration_ms=measure_ms(),
             )  # fmt: skip
+            # Where an earlier try had logged it after all, it had counted it too.
+            if taken is not None and run is not None:
+                await write_taken(connection, taken)
+            return run
 
     async def _fill(self, movement: Movement, stored: Awaitable[bool], *, staged: bool) -> int:
         async with self._database.connection() as connection:
@@ -265,6 +281,48 @@ async def _settle(connection: Connection, sweep: Sweep, movement: Movement) -> N
         keys = {"unmapped": movement.unmapped[:KEPT_KEYS]}
         row = {"sweep_id": sweep.sweep_id, "at": sweep.begun_at, "keys": Jsonb(keys)}
         await connection.execute(NAME_UNMAPPED, row)
+
+
+async def merge_into_latest(connection: Connection, moved: Moved, *, remap: bool = False) -> Moved:
+    """Bring newest readings of history into the latest table, where they are newer.
+
+    Args:
+        connection: Whose transaction it joins.
+        moved: Register id to newest reading per tag.
+        remap: Whether a reading also replaces the one of the same time.
+
+    Returns:
+        The rows that changed, as they stand.
+    """
+    cursor = await connection.execute(LOCK_LATEST, {"register_ids": sorted(moved)})
+    merged = {number: dict(tags) for number, tags in moved.items()}
+    for register_id, document in await cursor.fetchall():
+        tags = merged[register_id]
+        for kept in _decode_readings(document):
+            ours = tags.get(kept.tag_code)
+            if ours is None or ours.recorded_us < kept.recorded_us + (not remap):
+                tags[kept.tag_code] = kept
+        if all(moved[register_id][tag] is not tags[tag] for tag in moved[register_id]):
+            del merged[register_id]
+    if not merged:
+        return {}
+    rows.register_arrays(connection)
+    await connection.execute(MOVE_LATEST, _encode_latest(merged))
+    return merged
+
+
+async def insert_missing(
+    connection: Connection, readings: Sequence[Reading], *, remap: bool = False
+) -> int:
+    """Write readings of history: what is there stays, or with `remap` gets their parameter.
+
+    Returns:
+        How many rows were added or changed.
+    """
+    await connection.execute(STAGE_READINGS)
+    await rows.copy(connection, COPY_STAGED, [[encode_reading(each) for each in readings]])
+    statement = REMAP_STAGED if remap else INSERT_STAGED
+    return (await connection.execute(statement)).rowcount
 
 
 async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> int:

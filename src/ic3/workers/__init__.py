@@ -13,12 +13,15 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observe
 from ic3.spool import Spool
 from ic3.store.gaps import GapStore
+from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
+from ic3.store.replays import ReplayStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
+from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
 from ic3.workers.runner import Worker
 from ic3.workers.save import Save, UnsavedSweeps
@@ -35,6 +38,8 @@ class Parts:
     gaps: GapStore
     monitoring: MonitoringStore
     registers: RegisterStore
+    inbox: InboxStore
+    replays: ReplayStore
     partitions: PartitionStore
     hub: LocalHub
     feed: Feed
@@ -64,8 +69,16 @@ def _save(parts: Parts) -> Worker:
 
 def _monitoring(parts: Parts) -> Worker:
     return Monitoring(
-        ended=parts.ended, store=parts.monitoring, registers=parts.registers, latest=parts.latest,
-        runs=parts.runs, interval_s=parts.interval_s, clock=parts.clock, observe=parts.observe,
+        ended=parts.ended, store=parts.monitoring, registers=parts.registers,
+        inbox=parts.inbox, latest=parts.latest, runs=parts.runs, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
+def _replay(parts: Parts) -> Worker:
+    return Replay(
+        jobs=parts.replays, registers=parts.registers, latest=parts.latest,
+        latest_turn=parts.monitoring.latest_turn, clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 
@@ -73,4 +86,10 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
-WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _save, _poll, _retention)
+WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
+    _monitoring,
+    _save,
+    _poll,
+    _replay,
+    _retention,
+)

@@ -7,12 +7,14 @@ from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope
+from ic3.domain.inbox import Inbox
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.sweeps import Sweep
 from ic3.errors import DatabaseAway, StoreError
 from ic3.observations import (
     ConservationBroken,
+    InboxFull,
     MonitoringStarted,
     Observe,
     RunFailed,
@@ -20,6 +22,7 @@ from ic3.observations import (
     RunRowsDropped,
     WorkerFailed,
 )
+from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore, NotStored
 from ic3.store.register import RegisterStore
 
@@ -93,6 +96,7 @@ class Monitoring:
         ended: EndedSweeps,
         store: MonitoringStore,
         registers: RegisterStore,
+        inbox: InboxStore,
         latest: LatestReadings,
         runs: RecentRuns,
         interval_s: float,
@@ -102,6 +106,8 @@ class Monitoring:
         self._ended = ended
         self._store = store
         self._registers = registers
+        self._inbox_store = inbox
+        self._inbox = Inbox()
         self._latest = latest
         self._runs = runs
         self._clock = clock
@@ -129,7 +135,9 @@ class Monitoring:
     async def _restore(self) -> None:
         """Load what the database knows and finish what a crash left undone."""
         self._latest.register = await self._registers.load_if_changed(self._latest.register)
-        self._latest.replace(await self._store.all_latest())
+        self._inbox.restore(await self._inbox_store.all_lines())
+        async with self._store.latest_turn:
+            self._latest.replace(await self._store.all_latest())
         await self._finish_unlogged()
         self._runs.replace(await self._store.recent_runs())
         self._ready = True
@@ -155,15 +163,10 @@ class Monitoring:
         if sweep.error is not None and not envelopes:
             await self._log_failure(sweep, sweep.error)
             return
-        movement = Movement(self._latest, envelopes or [], now_us=self._clock.now_us())
         try:
-            run = await self._store.save(
-                sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored
-            )
+            run = await self._save(sweep, envelopes or [], stored)
         except NotStored:
             return
-        self._check(sweep, movement)
-        self._latest.apply(movement.moved)
         await self._remember(run)
         if sweep.error is not None:  # it failed in the middle: what was read is kept
             self._observe(RunFailed(sweep.error, self._duration_ms(sweep)))
@@ -175,12 +178,27 @@ class Monitoring:
                 )
             )  # fmt: skip
 
-    def _check(self, sweep: Sweep, movement: Movement) -> None:
+    async def _save(
+        self, sweep: Sweep, envelopes: list[Envelope], stored: asyncio.Future[bool]
+    ) -> Run | None:
+        async with self._store.latest_turn:
+            now_us = self._clock.now_us()
+            taken = self._inbox.take(envelopes, self._latest.register, now_us=now_us)
+            movement = Movement(self._latest, envelopes, now_us=now_us)
+            run = await self._store.save(
+                sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored,
+                taken=taken,
+            )  # fmt: skip
+            self._latest.apply(movement.moved)
+        self._inbox.apply(taken)
+        if taken.left_out:
+            self._observe(InboxFull(taken.left_out))
         equation = movement.equation()
         if not equation.holds:
             self._observe(
                 ConservationBroken(sweep.sweep_id, equation.says, equation.left, equation.right)
             )
+        return run
 
     async def _log_failure(self, sweep: Sweep, error: str) -> None:
         duration_ms = self._duration_ms(sweep)

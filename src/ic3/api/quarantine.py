@@ -1,0 +1,278 @@
+"""What was not taken: shown with its bytes, replayed after a fix, purged."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from ic3.clock import Clock
+from ic3.domain.acts import Actor
+from ic3.domain.envelope import Envelope, EnvelopeRejected, Reject, serial_of_key
+from ic3.domain.latest import LatestReadings
+from ic3.domain.quarantine import in_base64, readable, words_for
+from ic3.domain.sweeps import Origin, Sweep
+from ic3.errors import ApiError
+from ic3.gateway.connection import REFUSED_TEXT, Answer, content_error
+from ic3.gateway.errors import AnswerError
+from ic3.gateway.sweep import content_hash_of, take
+from ic3.store.quarantine import Choice, Item, Kept, QuarantineStore, ReasonCount
+from ic3.store.telemetry import TelemetryStore
+
+REPLAY_LIMIT: Final = 1000
+CUT: Final = "cut"
+NO_VALUE: Final = "no_value"
+OUTCOME_WORDS: Final = {
+    CUT: "only its first 16 KiB were kept; the gateway has to send it again",
+    NO_VALUE: "an entry of the key list holds no reading to take",
+}
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+ItemId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+ItemIds = Annotated[list[ItemId], msgspec.Meta(min_length=1, max_length=REPLAY_LIMIT)]
+
+
+class QuarantinePage(msgspec.Struct):
+    """Counts by reason, and items, the newest first; ask on with `cursor=next`."""
+
+    counts: list[ReasonCount]
+    items: list[Item]
+    next: int | None
+
+
+class ItemView(msgspec.Struct):
+    """One item with its bytes as kept, as base64 and as text with what cannot be shown escaped."""
+
+    item: Item
+    raw_base64: str
+    raw_text: str
+    raw_sha256: str
+    cut: bool
+
+
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which items to take again: these, or at most 1,000 of a scope or reason."""
+
+    ids: ItemIds | None = None
+    scope: Word | None = None
+    reason: Word | None = None
+
+
+class ItemOutcome(msgspec.Struct, frozen=True):
+    """What became of an item: stored, duplicate, or refused with reason and words."""
+
+    id: int
+    outcome: str
+    reason: str | None = None
+    words: str | None = None
+
+
+class ReplayAnswer(msgspec.Struct):
+    """What a replay did; `replay_id` is the job that makes the monitoring rows."""
+
+    stored: int
+    duplicate: int
+    refused: int
+    replay_id: int | None
+    items: list[ItemOutcome]
+
+
+class PurgeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which items to delete for good; `confirm` is how many they are, as a preview answered."""
+
+    ids: ItemIds | None = None
+    scope: Word | None = None
+    reason: Word | None = None
+    preview: bool = False
+    confirm: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+class PurgeAnswer(msgspec.Struct):
+    """How many items were deleted, or would be."""
+
+    items: int
+    preview: bool
+
+
+class _Try(msgspec.Struct):
+    """An item on its way: the envelope it became, or why it did not."""
+
+    kept: Kept
+    envelope: Envelope | None = None
+    reason: str | None = None
+
+
+class Quarantine:
+    """Takes items again by the same path as live readings.
+
+    Args:
+        store: The items.
+        telemetry: Where they go.
+        latest: Whose register counts them as matched.
+        clock: Stamps the sweeps of the replay.
+        simulated: Whether this database is the bundled plant's.
+    """
+
+    def __init__(
+        self, store: QuarantineStore, telemetry: TelemetryStore, latest: LatestReadings,
+        clock: Clock, *, simulated: bool,
+    ) -> None:  # fmt: skip
+        self.store = store
+        self._telemetry = telemetry
+        self._latest = latest
+        self._clock = clock
+        self._simulated = simulated
+
+    async def replay(self, actor: Actor, choice: Choice) -> ReplayAnswer:
+        """Parse items again, store what is now taken, say why of the rest.
+
+        Killed in the middle, it is done again: what was stored is a duplicate then.
+        """
+        ids = await self.store.open_ids(choice, REPLAY_LIMIT)
+        tries = [_parsed(each) for each in await self.store.kept(ids)]
+        good = [each for each in tries if each.envelope is not None]
+        envelopes = [each.envelope for each in good if each.envelope is not None]
+        known = await self.store.stored_already(envelopes)
+        for batch in _once_an_asset(envelopes):
+            await self._telemetry.save(self._sweep(batch), now_us=self._clock.now_us())
+        taken = {each.kept.id: each.envelope for each in good if each.envelope is not None}
+        refused = {each.kept.id: each.reason for each in tries if each.reason is not None}
+        job = await self.store.mark_replayed(actor, taken, refused) if tries else None
+        duplicates = {good[position].kept.id for position in known}
+        return _answer(tries, duplicates, job)
+
+    def _sweep(self, envelopes: list[Envelope]) -> Sweep:
+        now = self._clock.now()
+        matched = self._latest.register.count_matched(each.asset_id for each in envelopes)
+        return Sweep(
+            begun_at=now, ended_at=now, started=self._clock.monotonic(),
+            simulated=self._simulated, keys_listed=len(envelopes), keys_scanned=len(envelopes),
+            read_ok=len(envelopes), accepted=len(envelopes), matched=matched,
+            unmatched=len(envelopes) - matched, envelopes=envelopes, origin=Origin.REPLAY,
+        )  # fmt: skip
+
+
+async def listed(
+    quarantine: NamedDependency[Quarantine],
+    in_scope: Annotated[
+        str | None, QueryParameter(name="scope", max_length=64, pattern=r"^[^\x00]*$")
+    ] = None,
+    reason: Annotated[str | None, QueryParameter(max_length=64, pattern=r"^[^\x00]*$")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
+) -> QuarantinePage:
+    """What was not taken, counted by reason in plain words, and the items, the newest first."""
+    store = quarantine.store
+    items = await store.page(scope=in_scope, reason=reason, limit=limit, below=cursor)
+    following = items[-1].id if len(items) == limit else None
+    return QuarantinePage(await store.counts(), items, following)
+
+
+async def one(quarantine: NamedDependency[Quarantine], item_id: FromPath[int]) -> ItemView:
+    """One item with its bytes."""
+    found = await quarantine.store.item(item_id) if 0 < item_id < 2**63 else None
+    if found is None:
+        raise ApiError(404, "item not found", "it was purged, or fell out at the bound")
+    item, raw, sha256 = found
+    return ItemView(item, in_base64(raw), readable(raw), sha256.hex(), item.raw_length > len(raw))
+
+
+async def replay(
+    data: JSONBody[ReplayRequest],
+    quarantine: NamedDependency[Quarantine],
+    request: Request[Any, Any, Any],
+) -> ReplayAnswer:
+    """Take items again after a fix; what is still refused says why."""
+    _check(data)
+    choice = Choice(data.ids, data.scope, data.reason)
+    return await quarantine.replay(_actor(request), choice)
+
+
+async def purge(
+    data: JSONBody[PurgeRequest],
+    quarantine: NamedDependency[Quarantine],
+    request: Request[Any, Any, Any],
+) -> PurgeAnswer:
+    """Delete items for good, once `confirm` says how many they are."""
+    _check(data)
+    choice = Choice(data.ids, data.scope, data.reason)
+    if data.preview:
+        return PurgeAnswer(await quarantine.store.count(choice), preview=True)
+    if data.confirm is None:
+        raise ApiError(422, "confirm required", "send the number of items that a preview answers")
+    deleted = await quarantine.store.purge(_actor(request), choice, confirm=data.confirm)
+    return PurgeAnswer(deleted, preview=False)
+
+
+def _check(data: ReplayRequest | PurgeRequest) -> None:
+    if data.ids is None and data.scope is None and data.reason is None:
+        raise ApiError(422, "nothing chosen", "name ids, a scope or a reason")
+
+
+def _actor(request: Request[Any, Any, Any]) -> Actor:
+    address = request.client.host if request.client else "unknown"
+    return Actor.calling(request.scope["state"]["principal"], address)
+
+
+def _parsed(kept: Kept) -> _Try:
+    """The same path as live: outer layer, text, envelope."""
+    if kept.scope == "list":
+        return _Try(kept, reason=NO_VALUE)
+    if kept.raw_length > len(kept.raw):
+        return _Try(kept, reason=CUT)
+    try:
+        key = kept.key.decode()
+        text = _value_in(kept, key)
+        sweep = Sweep(begun_at=kept.last_seen_at, started=0.0, simulated=False)
+        take(
+            sweep, serial_of_key(key), key, text, content_hash=content_hash_of(text),
+            received_us=round(kept.last_seen_at.timestamp() * 1_000_000),
+        )  # fmt: skip
+    except UnicodeDecodeError:
+        return _Try(kept, reason=Reject.BAD_UNICODE)
+    except (EnvelopeRejected, AnswerError) as error:
+        return _Try(kept, reason=error.reason)
+    if sweep.envelopes:
+        return _Try(kept, envelope=sweep.envelopes[0])
+    return _Try(kept, reason=sweep.rejected[0].reason)
+
+
+def _value_in(kept: Kept, key: str) -> str:
+    if kept.scope != "outer":
+        return kept.raw.decode()
+    try:
+        answer = msgspec.json.decode(kept.raw, type=Answer)
+    except REFUSED_TEXT:
+        answer = None
+    error = content_error(key, bytearray(kept.raw), answer)
+    if error is not None:
+        raise error
+    assert answer is not None
+    assert answer.value is not None
+    return answer.value
+
+
+def _once_an_asset(envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
+    """Batches in which no asset comes twice: the latest table takes one row an asset."""
+    left = list(envelopes)
+    while left:
+        batch = {each.asset_id: each for each in reversed(left)}
+        yield list(batch.values())
+        chosen = {id(each) for each in batch.values()}
+        left = [each for each in left if id(each) not in chosen]
+
+
+def _answer(tries: Sequence[_Try], duplicates: set[int], job: int | None) -> ReplayAnswer:
+    items = []
+    for each in tries:
+        number, reason = each.kept.id, each.reason
+        if reason is not None:
+            words = OUTCOME_WORDS.get(reason) or words_for(reason)
+            items.append(ItemOutcome(number, "refused", reason, words))
+        else:
+            items.append(ItemOutcome(number, "duplicate" if number in duplicates else "stored"))
+    counts = {word: sum(each.outcome == word for each in items) for word in
+              ("stored", "duplicate", "refused")}  # fmt: skip
+    return ReplayAnswer(**counts, replay_id=job, items=items)
