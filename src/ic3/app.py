@@ -43,6 +43,7 @@ from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
+from ic3.store.rollups import RollupStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
@@ -109,7 +110,7 @@ async def serve(
                 say=lambda step: tell(Starting("schema", step)),
             )  # fmt: skip
             ingest = await stack.enter_async_context(
-                _pool(dsn, "ic3 ingest", 4, INGEST_TIMEOUT_S, clock, tell)
+                _pool(dsn, "ic3 ingest", 5, INGEST_TIMEOUT_S, clock, tell)
             )
             requests = await stack.enter_async_context(
                 _pool(dsn, "ic3 api", 4, API_TIMEOUT_S, clock, None)
@@ -118,6 +119,7 @@ async def serve(
             base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
             await _ensure_admin(settings, requests, show_login)
             await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
+            await rollup_store(settings, ingest).settle_zone(clock.now())
             client = gateway_client(settings, base, clock)
             stack.push_async_callback(client.aclose)
             signals.started()
@@ -247,6 +249,11 @@ def gateway_client(settings: Settings, base: str, clock: Clock) -> RedisRESTClie
     )
 
 
+def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
+    """The roll-ups, in the plant's zone."""
+    return RollupStore(ingest, zone=settings.zone, raw_days=settings.raw_days)
+
+
 def warnings(settings: Settings) -> list[str]:
     """What works but should not stay as it is; said at start and by `ic3 doctor`."""
     found = []
@@ -281,7 +288,10 @@ async def _run(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
         telemetry=TelemetryStore(ingest), monitoring=MonitoringStore(ingest),
         registers=RegisterStore(ingest),
-        partitions=PartitionStore(ingest, raw_days=settings.raw_days),
+        partitions=PartitionStore(
+            ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
+        ),
+        rollups=rollup_store(settings, ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip

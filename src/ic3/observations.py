@@ -124,6 +124,13 @@ class PartitionsKept:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledUp:
+    """Roll-ups of five minutes were written or corrected."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClientClosed:
     """A live client was closed by us."""
 
@@ -170,6 +177,7 @@ Observation = (
     | DatabaseLost
     | DatabaseBack
     | PartitionsKept
+    | RolledUp
     | ClientClosed
     | LoginRefused
     | RequestFailed

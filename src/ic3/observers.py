@@ -16,6 +16,7 @@ from ic3.observations import (
     Observation,
     PartitionsKept,
     RequestFailed,
+    RolledUp,
     RunFailed,
     RunLogged,
     RunRowsDropped,
@@ -85,6 +86,8 @@ class LogObserver:
                 log.info("database back", away_s=round(away_s, 1))
             case PartitionsKept(made, dropped):
                 log.info("partitions", made=made, dropped=dropped)
+            case RolledUp():
+                pass  # counted; once in five minutes at least
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
             case LoginRefused(username, address, why):
@@ -155,7 +158,7 @@ class MetricsObserver:
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
 
-    def __call__(self, observation: Observation) -> None:  # noqa: C901  one arm an event
+    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912  one arm an event
         """Count it; what is only a log line has no arm."""
         match observation:
             case RunLogged() as run:
@@ -168,6 +171,8 @@ class MetricsObserver:
                 self._runs.labels("failed").inc()
             case SweepEnded() as sweep:
                 self._sweep(sweep)
+            case RolledUp(written):
+                self._rows.labels("ic3_rollup_5m").inc(written)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):

@@ -14,10 +14,12 @@ from ic3.observations import Observe
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
+from ic3.store.rollups import RollupStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.retention import Retention
+from ic3.workers.rollup import Rollup
 from ic3.workers.runner import Worker
 
 
@@ -30,6 +32,7 @@ class Parts:
     monitoring: MonitoringStore
     registers: RegisterStore
     partitions: PartitionStore
+    rollups: RollupStore
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -59,4 +62,8 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
-WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention)
+def _rollup(parts: Parts) -> Worker:
+    return Rollup(rollups=parts.rollups, clock=parts.clock, observe=parts.observe)
+
+
+WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention, _rollup)
