@@ -20,6 +20,7 @@ from ic3 import dashboard
 from ic3.api import ROUTES
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
+from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, Server, build, listen, server
@@ -38,6 +39,7 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
+from ic3.store.history import HistoryStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
@@ -344,6 +346,9 @@ def _http(
             "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
             "readiness": readiness, "registry": registry,
+            "history": HistoryReader(
+                HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
+            ),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

@@ -6,6 +6,7 @@ IC3Error
 ├── StoreError           PostgreSQL
 │   ├── DatabaseAway     it cannot be reached now; waiting helps
 │   ├── Contended        a key collided or another transaction stood in the way
+│   ├── TooSlow          a statement took longer than it may
 │   └── SchemaError      its schema is not ours: newer, altered or not migrated
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
@@ -40,6 +41,10 @@ class DatabaseAway(StoreError):  # noqa: N818  a state, named as operators say i
 
 class Contended(StoreError):  # noqa: N818  a state, not a fault
     """A key collided or another transaction stood in the way; the same again helps."""
+
+
+class TooSlow(StoreError):  # noqa: N818  a state, not a fault
+    """A statement took longer than it may; less of it would fit."""
 
 
 class SchemaError(StoreError):

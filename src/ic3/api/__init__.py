@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ic3.api import auth, cmms, health, monitoring, telemetry
+from ic3.api import auth, cmms, health, history, monitoring, telemetry
 from ic3.api.server import EVERYBODY, Route
 from ic3.domain.users import Role
 
@@ -11,6 +11,7 @@ ROUTES: Final = (
     Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER),
     Route("GET", "/api/monitoring/progress", monitoring.progress, Role.VIEWER),
     Route("GET", "/api/monitoring/live", monitoring.live, Role.VIEWER),
+    Route("GET", "/api/monitoring/history", history.read, Role.VIEWER),
     Route("GET", "/api/telemetry", telemetry.newest, Role.VIEWER),
     Route("GET", "/api/stats", telemetry.stats, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),

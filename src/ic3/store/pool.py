@@ -9,7 +9,7 @@ import psycopg_pool
 from psycopg.rows import TupleRow
 
 from ic3.clock import Clock
-from ic3.errors import Contended, DatabaseAway, SchemaError, StoreError
+from ic3.errors import Contended, DatabaseAway, SchemaError, StoreError, TooSlow
 from ic3.observations import DatabaseBack, DatabaseLost, Observe
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -131,6 +131,8 @@ def translate(error: psycopg.Error) -> StoreError:
         return DatabaseAway(f"database: {first_line(error)}")
     if state in {"23505", "40001", "40P01"}:
         return Contended(f"database: {first_line(error)}")
+    if state == "57014":
+        return TooSlow(f"database: {first_line(error)}")
     if state == "42P01":
         return SchemaError("database: its schema is not there; run ic3 migrate")
     return StoreError(f"database: refused with {state or 'no state'}: {first_line(error)}")
