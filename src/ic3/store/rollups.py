@@ -2,15 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
-from itertools import islice
 from typing import Final
 
 from ic3.errors import StartError
 from ic3.store import copy_rows as rows
 from ic3.store.pool import Connection, Database
 
-# Buckets a transaction: an hour of history is one range of rows an asset.
-BUCKETS_AT_ONCE: Final = 12
 SPANS_AT_ONCE: Final = 2000
 
 MARK: Final = """
@@ -19,24 +16,22 @@ SELECT 'epoch'::timestamptz + touched.bucket * interval '5 minutes', array_agg(t
 FROM unnest(%(buckets)s, %(register_ids)s) AS touched (bucket, asset_id)
 GROUP BY touched.bucket
 """
-# A bucket is rolled up once it has ended, newest first: live readings before history.
+# A bucket is rolled up once it has ended; an hour at a time, the newest first.
 TAKE: Final = """
-WITH due AS (
-    SELECT DISTINCT bucket_at FROM ic3_rollup_dirty WHERE bucket_at <= %(newest_at)s
-    ORDER BY bucket_at DESC LIMIT %(limit)s),
+WITH newest AS (
+    SELECT max(bucket_at) AS bucket_at FROM ic3_rollup_dirty WHERE bucket_at <= %(newest_at)s),
 taken AS (
-    DELETE FROM ic3_rollup_dirty d USING due WHERE d.bucket_at = due.bucket_at
+    DELETE FROM ic3_rollup_dirty d USING newest
+    WHERE d.bucket_at >= date_trunc('hour', newest.bucket_at, %(zone)s)
+        AND d.bucket_at <= newest.bucket_at
     RETURNING d.bucket_at, d.asset_ids),
 touched AS (
     SELECT bucket_at, unnest(asset_ids) AS asset_id FROM taken
     UNION ALL
     SELECT t.bucket_at, a.asset_id FROM taken t CROSS JOIN ic3_asset_master a
-    WHERE t.asset_ids IS NULL),
-spans AS (
-    SELECT asset_id,
-        unnest(range_agg(tstzrange(bucket_at, bucket_at + interval '5 minutes'))) AS span
-    FROM touched GROUP BY asset_id)
-SELECT asset_id, lower(span), upper(span) FROM spans ORDER BY asset_id, lower(span)
+    WHERE t.asset_ids IS NULL)
+SELECT asset_id, min(bucket_at), max(bucket_at) + interval '5 minutes' FROM touched
+GROUP BY asset_id ORDER BY asset_id
 """
 # Their rows are beyond the horizon: what is rolled up of that time stays as it is.
 FORGET: Final = "DELETE FROM ic3_rollup_dirty WHERE bucket_at < %(horizon_at)s"
@@ -59,37 +54,33 @@ ON CONFLICT (bucket_at, asset_id, tag_code) DO UPDATE SET
     increase = excluded.increase, resets = excluded.resets
 WHERE kept IS DISTINCT FROM excluded
 """
+# LATERAL: an index scan an asset, whatever the planner thinks of the table's size.
 ROLL_UP_HOURS: Final = """
-WITH hours AS (
-    SELECT asset_id, unnest(range_agg(tstzrange(date_trunc('hour', from_at, %(zone)s),
-        date_trunc('hour', to_at - interval '1 microsecond', %(zone)s) + interval '1 hour')))
-        AS span
-    FROM unnest(%(register_ids)s::int[], %(from_at)s::timestamptz[], %(to_at)s::timestamptz[])
-        AS span (asset_id, from_at, to_at)
-    GROUP BY asset_id),
-parts AS (
-    SELECT date_trunc('hour', f.bucket_at, %(zone)s) AS hour_at, f.*, p.kind, p.range_high
-    FROM hours JOIN ic3_rollup_5m f ON f.asset_id = hours.asset_id
-            AND f.bucket_at >= lower(hours.span) AND f.bucket_at < upper(hours.span)
-        LEFT JOIN ic3_parameter_master p ON p.param_id = f.param_id),
-stepped AS (
-    SELECT parts.*, lag(last_value) OVER (
-        PARTITION BY asset_id, tag_code, hour_at, used_count = 0 ORDER BY bucket_at) AS previous
-    FROM parts)
 INSERT INTO ic3_rollup_1h AS kept (bucket_at, asset_id, tag_code, param_id, row_count, good_count,
     used_count, value_sum, value_min, value_max, first_value, first_at, last_value, last_at,
     increase, resets)
-SELECT hour_at, asset_id, tag_code, (array_agg(param_id ORDER BY bucket_at DESC))[1],
-    sum(row_count), sum(good_count), sum(used_count), sum(value_sum ORDER BY bucket_at),
-    min(value_min), max(value_max),
-    (array_agg(first_value ORDER BY bucket_at) FILTER (WHERE used_count > 0))[1], min(first_at),
-    (array_agg(last_value ORDER BY bucket_at DESC) FILTER (WHERE used_count > 0))[1],
-    max(last_at),
-    sum(increase + ic3_counter_step(previous, first_value, range_high) ORDER BY bucket_at)
-        FILTER (WHERE kind = 'counter'),
-    sum(resets) + count(*) FILTER (
-        WHERE kind = 'counter' AND ic3_counter_reset(previous, first_value, range_high))
-FROM stepped GROUP BY hour_at, asset_id, tag_code
+SELECT span.hour_at, span.asset_id, h.*
+FROM (SELECT DISTINCT asset_id, date_trunc('hour', from_at, %(zone)s) AS hour_at
+        FROM unnest(%(register_ids)s::int[], %(from_at)s::timestamptz[])
+            AS given (asset_id, from_at)) span
+    CROSS JOIN LATERAL (
+        SELECT tag_code, (array_agg(param_id ORDER BY bucket_at DESC))[1],
+            sum(row_count), sum(good_count), sum(used_count), sum(value_sum ORDER BY bucket_at),
+            min(value_min), max(value_max),
+            (array_agg(first_value ORDER BY bucket_at) FILTER (WHERE used_count > 0))[1],
+            min(first_at),
+            (array_agg(last_value ORDER BY bucket_at DESC) FILTER (WHERE used_count > 0))[1],
+            max(last_at),
+            sum(increase + ic3_counter_step(previous, first_value, range_high) ORDER BY bucket_at)
+                FILTER (WHERE kind = 'counter'),
+            sum(resets) + count(*) FILTER (WHERE kind = 'counter'
+                AND ic3_counter_reset(previous, first_value, range_high))
+        FROM (SELECT f.*, p.kind, p.range_high, lag(f.last_value) OVER (
+                    PARTITION BY f.tag_code, f.used_count = 0 ORDER BY f.bucket_at) AS previous
+                FROM ic3_rollup_5m f LEFT JOIN ic3_parameter_master p ON p.param_id = f.param_id
+                WHERE f.asset_id = span.asset_id AND f.bucket_at >= span.hour_at
+                    AND f.bucket_at < span.hour_at + interval '1 hour') stepped
+        GROUP BY tag_code) h
 ON CONFLICT (bucket_at, asset_id, tag_code) DO UPDATE SET
     param_id = excluded.param_id, row_count = excluded.row_count,
     good_count = excluded.good_count, used_count = excluded.used_count,
@@ -165,7 +156,7 @@ class RollupStore:
                 )
 
     async def roll_up(self, now: datetime) -> int | None:
-        """Roll up a portion of what was marked, in one transaction.
+        """Roll up what was marked in one hour, in one transaction.
 
         Marks and roll-up go together: killed at any point, what was marked is marked still.
 
@@ -176,14 +167,13 @@ class RollupStore:
             DatabaseAway, StoreError: Nothing was done; the same again is safe.
         """
         horizon_at = datetime.combine(now.date(), time(), UTC) - timedelta(days=self._raw_days)
-        due = {"newest_at": now - timedelta(minutes=5), "limit": BUCKETS_AT_ONCE}
+        due = {"newest_at": now - timedelta(minutes=5), "zone": self._zone}
         async with self._database.connection() as connection:
             await connection.execute(FORGET, {"horizon_at": horizon_at})
             spans: list[Span] = await (await connection.execute(TAKE, due)).fetchall()
-            waiting = iter(spans)
             changed = 0
-            while portion := list(islice(waiting, SPANS_AT_ONCE)):
-                changed += await self._roll_up(connection, portion)
+            for start in range(0, len(spans), SPANS_AT_ONCE):
+                changed += await self._roll_up(connection, spans[start : start + SPANS_AT_ONCE])
         return changed if spans else None
 
     async def _roll_up(self, connection: Connection, spans: Sequence[Span]) -> int:
