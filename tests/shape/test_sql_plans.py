@@ -79,6 +79,17 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "raw_length": 1, "sha256": b"x", "sweep_id": 1, "seen_at": NOW,
     },
     "dead_letter.TRIM": {"keep": 4000},
+    "history.ASSET_ID": {"serial": "asset 4711"},
+    "history.BUCKETS": {
+        "register_id": 4711, "back_to": NOW - timedelta(days=31), "hours_to": NOW, "tags": ["P1"],
+        "minutes_to": NOW, "to_at": NOW, "unit": "day", "zone": "Asia/Kolkata",
+        "from_at": NOW - timedelta(days=1),
+    },
+    "history.RAW_PAGE": {
+        "register_id": 4711, "from_at": NOW - timedelta(days=1), "to_at": NOW, "after_tag": "",
+        "tags": ["P1"], "limit": 4000,
+    },
+    "history.TAGS_OF_ASSET": {"register_id": 4711},
     "migrate.APPLIED": {},
     "migrate.IN_THE_WAY": {},
     "migrate.LOCK": {"key": 1},
@@ -113,6 +124,15 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.TAG_CODES": {"codes": ["P1"]},
     "register.TAG_MAP": {},
     "register.VERSION": {},
+    "rollups.FORGET": {"horizon_at": NOW},
+    "rollups.KEPT_ZONE": {},
+    "rollups.MARK": {"buckets": [1], "register_ids": [1]},
+    "rollups.ROLL_UP": {"register_ids": [4711], "from_at": [NOW], "to_at": [NOW]},
+    "rollups.ROLL_UP_HOURS": {
+        "zone": "Asia/Kolkata", "register_ids": [4711], "from_at": [NOW],
+    },
+    "rollups.SETTLE_ZONE": {"zone": "Asia/Kolkata", "now": NOW},
+    "rollups.TAKE": {"newest_at": NOW, "zone": "Asia/Kolkata"},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_STAGED": {},
     "telemetry.INSERT_SWEEP": SWEEP_ROW,
@@ -129,7 +149,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 
 # Where PostgreSQL cannot tell them from the statement.
-TYPES: Final = {"monitoring.MOVE_LATEST": "(int[], json[])"}
+TYPES: Final = {
+    "monitoring.MOVE_LATEST": "(int[], json[])", "rollups.MARK": "(int[], int[])",
+}  # fmt: skip
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 STAGING: Final = ("monitoring.STAGE_READINGS", "telemetry.STAGE_TELEMETRY")
@@ -151,7 +173,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
     for name in (
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
         "monitoring.RECENT_RUNS", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
-        "users.REHASH",
+        "users.REHASH", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
+        "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}
