@@ -164,8 +164,10 @@ class HistoryStore:
                 yield [BucketPoint(microseconds(at), *rest) for at, *rest in found]
 
     async def _fetch(self, statement: Any, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        # Prepared at once: planning for a month of partitions costs more than reading them.
         async with self._database.connection() as connection:
-            return await (await connection.execute(statement, values, binary=True)).fetchall()
+            cursor = await connection.execute(statement, values, prepare=True, binary=True)
+            return await cursor.fetchall()
 
 
 def _list(query: HistoryQuery) -> list[str] | None:
