@@ -11,6 +11,7 @@ from ic3.domain.history import (
     HistoryQuery,
     Point,
     RawPoint,
+    days,
     floor,
     portions,
 )
@@ -130,17 +131,19 @@ class HistoryStore:
     async def _raw(
         self, register_id: int, query: HistoryQuery
     ) -> AsyncIterator[Sequence[RawPoint]]:
-        values: dict[str, Any] = {
-            "register_id": register_id, "tags": _list(query), "limit": PAGE_ROWS, "after_tag": "",
-            "from_at": moment(query.from_us), "to_at": moment(query.to_us),
-        }  # fmt: skip
-        full = True
-        while full:
-            found = await self._fetch(RAW_PAGE, values)
-            if found:
-                yield [RawPoint(microseconds(at), *rest) for at, *rest in found]
-                values["from_at"], values["after_tag"] = found[-1][:2]
-            full = len(found) == PAGE_ROWS
+        # Day by day: a statement over a month would look into each of its partitions at each page.
+        for from_us, to_us in days(query):
+            values: dict[str, Any] = {
+                "register_id": register_id, "tags": _list(query), "limit": PAGE_ROWS,
+                "from_at": moment(from_us), "to_at": moment(to_us), "after_tag": "",
+            }  # fmt: skip
+            full = True
+            while full:
+                found = await self._fetch(RAW_PAGE, values)
+                if found:
+                    yield [RawPoint(microseconds(at), *rest) for at, *rest in found]
+                    values["from_at"], values["after_tag"] = found[-1][:2]
+                full = len(found) == PAGE_ROWS
 
     async def _buckets(
         self, register_id: int, query: HistoryQuery, now_us: int
