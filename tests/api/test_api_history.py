@@ -140,6 +140,14 @@ async def test_a_page_ends_anywhere_and_nothing_is_lost_or_doubled(
         assert [each["value_num"] for each in series["points"]] == [0, 1, 2, 3, 4]
 
 
+async def test_readings_before_and_after_a_long_silence_are_there(past: Past) -> None:
+    times = ["2026-06-01T00:00:00Z", "2026-06-13T23:59:59.999999Z", "2026-06-14T00:00:00Z"]
+    past.add("FLOW", dict.fromkeys(times, 1.0))
+    period = {"from": "2026-05-20T12:00:00Z", "to": "2026-06-20T00:00:00Z"}
+    points = await past.points("FLOW", bucket="raw", **period)
+    assert [each["at"][:19] for each in points] == [each[:19] for each in times]
+
+
 ALL: Final = "mean,min,max,last,first,count,sum,increase,percent_good"
 
 

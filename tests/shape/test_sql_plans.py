@@ -85,6 +85,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "minutes_to": NOW, "to_at": NOW, "unit": "day", "zone": "Asia/Kolkata",
         "from_at": NOW - timedelta(days=1),
     },
+    "history.NEXT_READING": {
+        "register_id": 4711, "from_at": NOW - timedelta(days=1), "to_at": NOW, "tags": ["P1"],
+    },
     "history.RAW_PAGE": {
         "register_id": 4711, "from_at": NOW - timedelta(days=1), "to_at": NOW, "after_tag": "",
         "tags": ["P1"], "limit": 4000,
@@ -174,6 +177,7 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
         "monitoring.RECENT_RUNS", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
         "users.REHASH", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
+        "history.NEXT_READING",
         "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
     )
 }  # fmt: skip

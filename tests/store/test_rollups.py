@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import psycopg
 import pytest
 from samples import NOW, NOW_US, Sql, envelope, swept
 
@@ -16,6 +17,8 @@ from ic3.domain.envelope import Envelope
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Register
 from ic3.errors import StartError
+from ic3.store import migrate
+from ic3.store.migrate import migrations
 from ic3.store.monitoring import MonitoringStore, NotStored
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
@@ -244,6 +247,28 @@ async def test_rows_that_are_not_committed_leave_no_mark(
     with pytest.raises(NotStored):
         await monitoring.fill(swept(*sent), Movement(latest, sent, now_us=NOW_US), stored=failed)
     assert sql("SELECT count(*) FROM ic3_rollup_dirty") == [(0,)]
+
+
+async def test_rows_of_before_there_were_roll_ups_are_marked_by_the_migration(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = migrations()
+    monkeypatch.setattr(migrate, "migrations", lambda: [e for e in every if e.version < 5])
+    await migrate.migrate(empty_dsn, adopt_zone=ZONE)
+    with psycopg.connect(empty_dsn, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute(
+            "CREATE TABLE day PARTITION OF ic3_asset_monitoring_data"
+            " FOR VALUES FROM ('2026-06-15Z') TO ('2026-06-16Z');"
+            " INSERT INTO ic3_asset_monitoring_data (asset_id, tag_code, param_id, recorded_at)"
+            " SELECT 1, 'P', 1, at FROM unnest(ARRAY['2001-01-01Z', '2026-06-15T00:01Z',"
+            " '2026-06-15T00:12Z']::timestamptz[]) at"
+        )
+        monkeypatch.undo()
+        await migrate.migrate(empty_dsn, adopt_zone=ZONE)
+        marked = "SELECT to_char(bucket_at, 'DD HH24:MI'), asset_ids FROM ic3_rollup_dirty"
+        assert sorted(connection.execute(marked).fetchall()) == [
+            ("15 00:00", None), ("15 00:05", None), ("15 00:10", None),
+        ]  # fmt: skip
 
 
 ROLL_UP_FOR_EVER: Final = """

@@ -14,7 +14,6 @@ from ic3.domain.history import (
     Bucket,
     HistoryQuery,
     ask,
-    days,
     floor,
     label,
     later,
@@ -90,12 +89,6 @@ def test_portions_are_whole_buckets_without_gap_or_overlap(
     if found:
         assert (found[0][0], found[-1][1]) == (begin_us, end_us)
     assert all(floor(each, bucket, zone) == each for portion in found for each in portion)
-
-
-def test_raw_readings_are_read_a_day_of_utc_at_a_time() -> None:
-    query = question(begin="2026-06-14T23:00:00Z", end="2026-06-16T00:00:00Z", bucket="raw")
-    midnight_us = us("2026-06-15T00:00:00+00:00")
-    assert list(days(query)) == [(query.from_us, midnight_us), (midnight_us, query.to_us)]
 
 
 def test_a_plus_that_became_a_blank_on_its_way_is_read_as_meant() -> None:

@@ -262,15 +262,6 @@ def portions(query: HistoryQuery) -> Iterator[tuple[int, int]]:
         begin_us = end_us
 
 
-def days(query: HistoryQuery) -> Iterator[tuple[int, int]]:
-    """The query's time in pieces that each lie in one day of UTC, as partitions do."""
-    begin_us = query.from_us
-    while begin_us < query.to_us:
-        end_us = min(begin_us - begin_us % DAY_US + DAY_US, query.to_us)
-        yield begin_us, end_us
-        begin_us = end_us
-
-
 def label(at_us: int, query: HistoryQuery) -> str:
     """The time of a point as RFC 3339: UTC, or of calendar buckets with the zone's offset."""
     if query.bucket in (Bucket.RAW, Bucket.FIVE_MINUTES):

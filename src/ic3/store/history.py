@@ -11,7 +11,6 @@ from ic3.domain.history import (
     HistoryQuery,
     Point,
     RawPoint,
-    days,
     floor,
     portions,
 )
@@ -20,7 +19,8 @@ from ic3.store import register
 from ic3.store.pool import Database
 from ic3.store.telemetry import microseconds, moment
 
-PAGE_ROWS: Final = 4000
+# A page is taken in one go; what else is served waits for that long.
+PAGE_ROWS: Final = 2000
 # A counter that was silent for longer begins anew.
 COUNTER_LOOK_BACK_US: Final = 31 * DAY_US
 
@@ -36,6 +36,12 @@ WHERE asset_id = %(register_id)s AND recorded_at >= %(from_at)s AND recorded_at 
     AND (recorded_at, tag_code) > (%(from_at)s, %(after_tag)s)
     AND (%(tags)s::text[] IS NULL OR tag_code = ANY(%(tags)s::text[]))
 ORDER BY recorded_at, tag_code LIMIT %(limit)s
+"""
+# Over a stretch without readings, however long, in one step.
+NEXT_READING: Final = """
+SELECT min(recorded_at) FROM ic3_asset_monitoring_data
+WHERE asset_id = %(register_id)s AND recorded_at >= %(from_at)s AND recorded_at < %(to_at)s
+    AND (%(tags)s::text[] IS NULL OR tag_code = ANY(%(tags)s::text[]))
 """
 # Hours as far as they are whole, then five minutes, then the newest minutes from the rows
 # themselves: what is not rolled up yet is there all the same. Before the first bucket only hours
@@ -132,18 +138,34 @@ class HistoryStore:
         self, register_id: int, query: HistoryQuery
     ) -> AsyncIterator[Sequence[RawPoint]]:
         # Day by day: a statement over a month would look into each of its partitions at each page.
-        for from_us, to_us in days(query):
-            values: dict[str, Any] = {
-                "register_id": register_id, "tags": _list(query), "limit": PAGE_ROWS,
-                "from_at": moment(from_us), "to_at": moment(to_us), "after_tag": "",
-            }  # fmt: skip
-            full = True
-            while full:
-                found = await self._fetch(RAW_PAGE, values)
-                if found:
-                    yield [RawPoint(microseconds(at), *rest) for at, *rest in found]
-                    values["from_at"], values["after_tag"] = found[-1][:2]
-                full = len(found) == PAGE_ROWS
+        asked: dict[str, Any] = {
+            "register_id": register_id, "tags": _list(query), "to_at": moment(query.to_us),
+        }  # fmt: skip
+        begin_us = query.from_us
+        while begin_us < query.to_us:
+            end_us = min(begin_us - begin_us % DAY_US + DAY_US, query.to_us)
+            empty = True
+            async for page in self._raw_pages({**asked, "to_at": moment(end_us)}, begin_us):
+                empty = False
+                yield page
+            begin_us = end_us
+            if empty:
+                found = await self._fetch(NEXT_READING, {**asked, "from_at": moment(end_us)})
+                if found[0][0] is None:
+                    return
+                begin_us = microseconds(found[0][0])
+
+    async def _raw_pages(
+        self, asked: dict[str, Any], begin_us: int
+    ) -> AsyncIterator[Sequence[RawPoint]]:
+        values = {**asked, "from_at": moment(begin_us), "after_tag": "", "limit": PAGE_ROWS}
+        full = True
+        while full:
+            found = await self._fetch(RAW_PAGE, values)
+            if found:
+                yield [RawPoint(microseconds(at), *rest) for at, *rest in found]
+                values["from_at"], values["after_tag"] = found[-1][:2]
+            full = len(found) == PAGE_ROWS
 
     async def _buckets(
         self, register_id: int, query: HistoryQuery, now_us: int
@@ -153,6 +175,8 @@ class HistoryStore:
         whole_us = floor(fresh_us, Bucket.HOUR, query.zone)
         unit = None if query.bucket is Bucket.FIVE_MINUTES else query.bucket.value
         for from_us, to_us in portions(query):
+            if from_us > now_us + FIVE_MINUTES_US:
+                return  # no reading is newer
             first_hour_us = floor(from_us, Bucket.HOUR, query.zone)
             hours_us = min(whole_us, first_hour_us if unit is None else to_us)
             minutes_us = min(max(fresh_us, hours_us), to_us)

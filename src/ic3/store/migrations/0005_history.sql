@@ -145,9 +145,9 @@ BEGIN ATOMIC
     GROUP BY r.asset_id, r.tag_code, r.bucket_at;
 END;
 
--- What was stored before there were roll-ups.
+-- What was stored before there were roll-ups; what lies in DEFAULT is beyond the horizon.
 INSERT INTO ic3_rollup_dirty (bucket_at)
 SELECT generate_series(date_bin('5 minutes', min(recorded_at), 'epoch'), max(recorded_at),
     interval '5 minutes')
 FROM ic3_asset_monitoring_data
-WHERE recorded_at BETWEEN now() - interval '3650 days' AND now();
+WHERE tableoid <> 'ic3_asset_monitoring_data_default'::regclass;
