@@ -105,6 +105,14 @@ DUTIES: Final = {
         metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#state)",
     ),
+    "rollup": Duties(
+        run_log="exempt: it reads no telemetry; what is to be rolled up stands in"
+        " `ic3_rollup_dirty` until it is",
+        back_off="exempt: its interval of 15 s is its pause; what was marked stays marked",
+        stop=STOPS,
+        metrics="done: `ic3_rows_written`, `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [0018](../decisions/0018-roll-ups.md)",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from ic3 import dashboard
 from ic3.api import ROUTES
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
+from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.quarantine import Quarantine
@@ -45,6 +46,7 @@ from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
+from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
@@ -55,6 +57,7 @@ from ic3.store.presence import keep_presence
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
+from ic3.store.rollups import RollupStore
 from ic3.store.runs import RunStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
@@ -65,6 +68,7 @@ from ic3.workers.save import UnsavedSweeps
 
 SECRET_BYTES: Final = 32
 INGEST_TIMEOUT_S: Final = 60.0
+POOL_SIZE: Final = 6  # poll, save, monitoring, replay, retention and rollup may all be busy
 API_TIMEOUT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
@@ -150,6 +154,7 @@ async def serve(
             base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
             await _ensure_admin(settings, requests, show_login)
             await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
+            await rollup_store(settings, ingest).settle_zone(clock.now())
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -299,6 +304,11 @@ def gateway_client(
     )
 
 
+def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
+    """The roll-ups, in the plant's zone."""
+    return RollupStore(ingest, zone=settings.zone, raw_days=settings.raw_days)
+
+
 def warnings(settings: Settings) -> list[str]:
     """What works but should not stay as it is; said at start and by `ic3 doctor`."""
     found = []
@@ -339,7 +349,10 @@ async def _run(
         spool=spool, unsaved=unsaved, telemetry=TelemetryStore(hurried, spool=spool.uuid),
         gaps=GapStore(hurried, spool=spool.uuid), monitoring=MonitoringStore(ingest),
         registers=RegisterStore(hurried), inbox=InboxStore(ingest), replays=ReplayStore(ingest),
-        partitions=PartitionStore(ingest, raw_days=settings.raw_days),
+        partitions=PartitionStore(
+            ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
+        ),
+        rollups=rollup_store(settings, ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
@@ -466,6 +479,9 @@ def _http(
                 QuarantineStore(requests), TelemetryStore(requests), latest, clock,
                 simulated=settings.simulated,
             ),
+            "history": HistoryReader(
+                HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
+            ),
             "clock": clock,
         },
         hot={
@@ -486,7 +502,7 @@ async def _pool(
     dsn: str, name: str, statement_timeout_s: float, clock: Clock, availability: Availability
 ) -> AsyncIterator[Database]:
     pool = Database(
-        dsn, name=name, size=4, statement_timeout_s=statement_timeout_s, clock=clock,
+        dsn, name=name, size=POOL_SIZE, statement_timeout_s=statement_timeout_s, clock=clock,
         availability=availability,
     )  # fmt: skip
     await pool.open()

@@ -9,6 +9,7 @@ IC3Error
 │   ├── DatabaseAway     it cannot be reached now; waiting helps
 │   ├── Contended        a key collided or another transaction stood in the way
 │   ├── Refused          it will not have a row; carries its SQL state
+│   ├── TooSlow          a statement took longer than it may
 │   └── SchemaError      its schema is not ours: newer, altered or not migrated
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
@@ -59,6 +60,10 @@ class Refused(StoreError):  # noqa: N818  what PostgreSQL did
     def __init__(self, text: str, sqlstate: str) -> None:
         super().__init__(text)
         self.sqlstate = sqlstate
+
+
+class TooSlow(StoreError):  # noqa: N818  a state, not a fault
+    """A statement took longer than it may; less of it would fit."""
 
 
 class SchemaError(StoreError):

@@ -217,6 +217,13 @@ class PartitionsKept:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledUp:
+    """Roll-ups of five minutes were written or corrected."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClientClosed:
     """A live client was closed by us."""
 
@@ -273,6 +280,7 @@ Observation = (
     | DatabaseLost
     | DatabaseBack
     | PartitionsKept
+    | RolledUp
     | ClientClosed
     | LoginRefused
     | RequestFailed

@@ -24,6 +24,7 @@ from ic3.observations import (
     PartitionsKept,
     ReplayEnded,
     RequestFailed,
+    RolledUp,
     RunFailed,
     RunLogged,
     RunRowsDropped,
@@ -130,6 +131,8 @@ class LogObserver:
                 log.info("database back", away_s=round(away_s, 1))
             case PartitionsKept(made, dropped):
                 log.info("partitions", made=made, dropped=dropped)
+            case RolledUp():
+                pass  # counted; once in five minutes at least
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
             case LoginRefused(username, address, why):
@@ -269,6 +272,8 @@ class MetricsObserver:
                 self._left_out.inc(number)
             case ReplayEnded(_, rows):
                 self._rows.labels("replayed").inc(rows)
+            case RolledUp(written):
+                self._rows.labels("ic3_rollup_5m").inc(written)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):

@@ -191,6 +191,16 @@ class Settings:
         "IC3_SPOOL_MAX_HOURS", 168.0, "Longest an accepted envelope waits for the database.",
         parse=between(0.01, 8760, float),
     )  # fmt: skip
+    rollup_days: int = option(
+        "IC3_ROLLUP_DAYS", 400,
+        "Days roll-ups of five minutes are kept, at least IC3_RAW_DAYS; those of an hour stay.",
+        parse=between(1, 36_500, int),
+    )  # fmt: skip
+    zone: str = option(
+        "IC3_ZONE", "Asia/Kolkata",
+        "The plant's zone: in it hours, days, weeks and months of the history begin.",
+        parse=zone_name,
+    )  # fmt: skip
     adopt_zone: str = option(
         "IC3_ADOPT_ZONE", "Asia/Kolkata",
         "Zone of the zoneless run times in a database of the original backend.", parse=zone_name,

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from ic3.api import ROUTES
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
+from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.quarantine import Quarantine
@@ -33,6 +34,7 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.audit import AuditStore
+from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore
 from ic3.store.pool import Database
@@ -44,6 +46,7 @@ from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 
 SECRET = "a secret of the tests, 32 bytes and more"
+ZONE = "Asia/Kolkata"
 NOWHERE = "host=127.0.0.1 port=1 dbname=ic3"
 FRIEND = "https://maps.example.org"
 NOW = datetime(2026, 6, 15, 1, 42, tzinfo=UTC)
@@ -260,6 +263,9 @@ async def serving(
             "quarantine": Quarantine(
                 QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
             ),
+            "history": HistoryReader(
+                HistoryStore(database, zone=ZONE), zone=ZONE, clock=clock
+            ),
             **(more or {}),
         },
         hot={
@@ -360,11 +366,22 @@ def envelopes(assets: Iterable[str], number: int = 1, *, size: int = 10) -> list
 
 
 async def read_answer(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answer:
-    """The next answer on a connection; none of ours is chunked."""
+    """The next answer on a connection; only what is streamed is chunked."""
     head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
     status = int(first.split(" ")[1])
     bodiless = bodiless or status in {101, 204, 304}
+    if ("transfer-encoding", "chunked") in headers:
+        return Answer(status, headers, await _read_chunks(reader))
     length = 0 if bodiless else int(dict(headers)["content-length"])
     return Answer(status, headers, await reader.readexactly(length))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return body

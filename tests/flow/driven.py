@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import psycopg
 import pytest
@@ -100,9 +100,23 @@ SELECT s.id, count(r.id) FROM ic3_sweep s LEFT JOIN ic3_ingest_run_log r ON r.sw
 WHERE s.id <= (SELECT max(sweep_id) FROM ic3_ingest_run_log) AND s.origin = 'live'
 GROUP BY s.id HAVING count(r.id) <> 1
 """
+# What is not marked equals what the rows make afresh.
+ROLLED_UP_WRONGLY = """
+SELECT kept.bucket_at, kept.asset_id, kept.tag_code, fresh.bucket_at, fresh.asset_id, fresh.tag_code
+FROM ic3_rollup_5m kept FULL JOIN (
+    SELECT r.* FROM ic3_asset_master a
+        CROSS JOIN LATERAL ic3_roll_up(a.asset_id, now() - interval '2 days', 'infinity') r) fresh
+    USING (bucket_at, asset_id, tag_code)
+WHERE bucket_at NOT IN (SELECT bucket_at FROM ic3_rollup_dirty)
+    AND (kept.row_count, kept.used_count, kept.value_sum, kept.last_value, kept.increase)
+        IS DISTINCT FROM
+        (fresh.row_count, fresh.used_count, fresh.value_sum, fresh.last_value, fresh.increase)
+LIMIT 5
+"""
 INVARIANTS = {
     "unbalanced": UNBALANCED, "half written": HALF_WRITTEN, "stale tags": STALE_TAGS,
     "stale latest": STALE_LATEST, "twice": TWICE, "without one run": WITHOUT_ONE_RUN,
+    "rolled up wrongly": ROLLED_UP_WRONGLY,
 }  # fmt: skip
 
 
@@ -428,6 +442,10 @@ class Product:
 
 def cmms_path(serial: str) -> str:
     return f"/api/cmms/assets/{quote(serial, safe='')}"
+
+
+def history_path(serial: str, **parameters: str) -> str:
+    return f"/api/monitoring/history?{urlencode({'serial_number': serial, **parameters})}"
 
 
 def live_path(serial: str) -> str:

@@ -274,6 +274,28 @@ def _after(product: Product, number: int) -> Any:
     return document["runs"] if document["latest"]["id"] > number else None
 
 
+def test_export_streams_the_readings_of_an_asset_as_csv(site: Site) -> None:
+    period = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--csv")
+    with psycopg.connect(site.dsn) as connection:
+        row = connection.execute(
+            "SELECT serialnumber, count(*) FROM ic3_asset_monitoring_data"
+            " JOIN ic3_asset_master USING (asset_id) GROUP BY 1 ORDER BY 1 LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    exported = site.run("export", "telemetry", "--asset", row[0], *period).stdout
+    heading, *lines = exported.splitlines()
+    assert heading == (
+        "serial_number,tag_code,parameter_name,unit,recorded_at,value_num,value_text,quality"
+    )
+    assert len(lines) == row[1]
+    unknown = site.run("export", "telemetry", "--asset", "nobody", *period, code=1)
+    assert unknown.stderr == ("ic3: export: 'nobody' is not in the register; check the spelling\n")
+    wrong = site.run("export", "telemetry", "--asset", row[0], "--from", "now", "--to", "", code=1)
+    assert wrong.stderr == (
+        "ic3: from: must be a time with its zone, such as 2026-06-15T00:00:00+05:30\n"
+    )
+
+
 def test_a_file_with_problems_is_told_line_by_line_and_changes_nothing(site: Site) -> None:
     before = site.counts()
     path = site.file(

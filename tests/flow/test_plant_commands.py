@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from driven import Product, ic3, ic3_here, live_path, request, until
+from driven import Product, history_path, ic3, ic3_here, live_path, request, until
 
 METER, POINT = "Azadpur_BFM_6", "Azadpur_PT_6"
 pytestmark = pytest.mark.timeout(90)
@@ -136,6 +136,33 @@ def test_history_fills_the_past_and_is_told_to_nobody(own_place: Path) -> None:
         assert again["duplicate"] == told["stored"]
 
 
+def assert_past_is_served(product: Product) -> None:
+    """What was filled in is rolled up, and the same by every way."""
+    ended = "SELECT count(*) FROM ic3_rollup_dirty WHERE bucket_at < now() - interval '11 minutes'"
+    until(lambda: product.one(ended) == 0, what="the roll-up", seconds=20)
+    begin, end = product.sql(
+        "SELECT to_char(h - interval '2 hours', t), to_char(h + interval '1 hour', t)"
+        " FROM date_trunc('hour', now()) h, (VALUES ('YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) AS x (t)"
+    )[0]
+    period = {"from": begin, "to": end, "tag_code": "TOTALISER"}
+    asked = {**period, "bucket": "5m", "agg": "count,increase", "max_points": "1000"}
+    (minutes,) = product.get(history_path(METER, **asked))["series"]
+    (hours,) = product.get(history_path(METER, **{**asked, "bucket": "1h"}))["series"]
+    raw = ic3_here(
+        product.place, "export", "telemetry", "--asset", METER, "--from", begin, "--to", end,
+        "--tag", "TOTALISER", "--csv",
+    )  # fmt: skip
+    heading, *lines = raw.stdout.splitlines()
+    assert heading.startswith("serial_number,tag_code,parameter_name,unit,recorded_at,value_num")
+    assert (minutes["unit"], lines[0].split(",")[3]) == ("m3", "m3")
+    # The feed goes on between the questions.
+    counted = [sum(point["count"] for point in each["points"]) for each in (minutes, hours)]
+    assert len(lines) - 30 < counted[0] <= counted[1] <= len(lines)
+    assert len(minutes["points"]) >= 3
+    assert all(point["increase"] >= 0 for point in minutes["points"])
+    assert product.broken() == {}
+
+
 def test_history_before_the_first_start_is_where_the_plant_goes_on(own_place: Path) -> None:
     outcome = ic3(own_place, "plant", "backfill", "--days", "0.01", "--scenario", "none", "--json")
     assert outcome.returncode == 0, outcome.stderr
@@ -152,6 +179,7 @@ def test_history_before_the_first_start_is_where_the_plant_goes_on(own_place: Pa
         steps = [after[0] - before[0] for before, after in pairwise(totals)]
         assert min(steps) >= -0.02
         assert max(steps) < 60
+        assert_past_is_served(product)
 
 
 @pytest.mark.parametrize(

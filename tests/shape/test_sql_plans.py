@@ -136,6 +136,20 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "mappings.SISTERS": {"tag_code": "P1", "category": "pump"},
     "mappings.UNMAP_KIND": OF_A_KIND,
     "mappings.UNMAP_TAG": {"register_id": 1, "tag_code": "P1"},
+    "history.ASSET_ID": {"serial": "asset 4711"},
+    "history.BUCKETS": {
+        "register_id": 4711, "back_to": NOW - timedelta(days=31), "hours_to": NOW, "tags": ["P1"],
+        "minutes_to": NOW, "to_at": NOW, "unit": "day", "zone": "Asia/Kolkata",
+        "from_at": NOW - timedelta(days=1),
+    },
+    "history.NEXT_READING": {
+        "register_id": 4711, "from_at": NOW - timedelta(days=1), "to_at": NOW, "tags": ["P1"],
+    },
+    "history.RAW_PAGE": {
+        "register_id": 4711, "from_at": NOW - timedelta(days=1), "to_at": NOW, "after_tag": "",
+        "tags": ["P1"], "limit": 4000,
+    },
+    "history.TAGS_OF_ASSET": {"register_id": 4711},
     "migrate.APPLIED": {},
     "migrate.IN_THE_WAY": {},
     "migrate.LOCK": {"key": 1},
@@ -211,6 +225,15 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "replays.NEXT_AT": WALK,
     "replays.RUN_BEGUN_AFTER": {"at": NOW},
     "replays.WIDEN": {"id": 1, "scope": Jsonb({}), "reason": "x"},
+    "rollups.FORGET": {"horizon_at": NOW},
+    "rollups.KEPT_ZONE": {},
+    "rollups.MARK": {"buckets": [1], "register_ids": [1]},
+    "rollups.ROLL_UP": {"register_ids": [4711], "from_at": [NOW], "to_at": [NOW]},
+    "rollups.ROLL_UP_HOURS": {
+        "zone": "Asia/Kolkata", "register_ids": [4711], "from_at": [NOW],
+    },
+    "rollups.SETTLE_ZONE": {"zone": "Asia/Kolkata", "now": NOW},
+    "rollups.TAKE": {"newest_at": NOW, "zone": "Asia/Kolkata"},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_KEYS": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
     "telemetry.INSERT_STAGED": {},
@@ -229,7 +252,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 
 # Where PostgreSQL cannot tell them from the statement.
-TYPES: Final = {"monitoring.MOVE_LATEST": "(int[], json[])"}
+TYPES: Final = {
+    "monitoring.MOVE_LATEST": "(int[], json[])", "rollups.MARK": "(int[], int[])",
+}  # fmt: skip
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 STAGING: Final = ("monitoring.STAGE_READINGS", "telemetry.STAGE_TELEMETRY")
@@ -256,7 +281,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "users.REHASH", "inbox.PAGE", "inbox.SET_STATE", "inbox.SETTLE_LINES", "mappings.PAST_ROWS",
         "mappings.SET_TAG_STATES", "quarantine.PAGE", "quarantine.STORED_ALREADY",
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
-        "replays.RUN_BEGUN_AFTER",
+        "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
+        "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

@@ -32,7 +32,7 @@ def store(own_database: Database) -> PartitionStore:
 async def test_partitions_reach_from_the_horizon_to_two_days_ahead(
     store: PartitionStore, own_sql: Sql
 ) -> None:
-    assert await store.make(DAY) == 12
+    assert await store.make(DAY) == 16
     assert own_sql(PARTITIONS, "telemetry_202701%") == [
         (f"telemetry_202701{day:02d}",) for day in range(7, 13)
     ]
@@ -45,7 +45,7 @@ async def test_two_programs_making_partitions_at_once_make_each_once(
     store: PartitionStore,
 ) -> None:
     made = await asyncio.gather(store.make(DAY), store.make(DAY), store.make(DAY))
-    assert sum(made) == 12
+    assert sum(made) == 16
 
 
 async def test_a_stray_row_of_a_later_day_moves_into_its_partition(
@@ -85,6 +85,36 @@ async def test_partitions_beyond_the_horizon_are_dropped_with_their_rows(
     assert own_sql(PARTITIONS, "telemetry_20260613") == []
     assert own_sql(PARTITIONS, "telemetry_default") == [("telemetry_default",)]
     assert await store.drop_old(NOW + timedelta(days=2)) == 0
+
+
+async def test_roll_ups_have_a_partition_a_month_up_to_the_next(
+    store: PartitionStore, own_sql: Sql
+) -> None:
+    await store.make(date(2027, 1, 2))
+    months = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass" \
+        " AND inhrelid::regclass::text ~ '_20(26(1[12])|27..)$' ORDER BY 1"  # fmt: skip
+    for table in ("ic3_rollup_5m", "ic3_rollup_1h"):
+        expected = [(f"{table}_{month}",) for month in ("202612", "202701", "202702")]
+        assert own_sql(months, table)[-3:] == expected
+
+
+async def test_five_minutes_are_kept_for_their_days_and_hours_for_good(
+    own_database: Database, own_sql: Sql
+) -> None:
+    store = PartitionStore(own_database, raw_days=3, rollup_days=40)
+    await store.make(DAY)
+    for table in ("ic3_rollup_5m", "ic3_rollup_1h"):
+        own_sql(
+            f"INSERT INTO {table} SELECT at, 1, 't', 1, 1, 1, 1, 1, 1, 1, 1, at, 1, at, 0, 0"
+            " FROM unnest(ARRAY['2027-01-01Z', '2027-02-01Z']::timestamptz[]) at"
+        )
+    await store.drop_old(NOW.replace(year=2027, month=3, day=12))  # 40 days after 31 January
+    await store.make(date(2027, 3, 12))
+    kept = "SELECT count(*), min(bucket_at)::date::text FROM "
+    assert own_sql(kept + "ic3_rollup_5m") == [(2, "2027-01-01")]
+    await store.drop_old(NOW.replace(year=2027, month=3, day=13))
+    assert own_sql(kept + "ic3_rollup_5m") == [(1, "2027-02-01")]
+    assert own_sql(kept + "ic3_rollup_1h") == [(2, "2027-01-01")]
 
 
 async def test_what_was_made_for_today_is_never_dropped_today(store: PartitionStore) -> None:

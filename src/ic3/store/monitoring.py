@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,12 +14,14 @@ from ic3.domain.envelope import Envelope
 from ic3.domain.inbox import Taken
 from ic3.domain.latest import Moved, Movement, TagsOfAsset
 from ic3.domain.mapping import Reading
+from ic3.domain.rollups import touched
 from ic3.domain.runs import Run
 from ic3.domain.sweeps import KEPT_KEYS, Sweep
 from ic3.errors import Contended, StoreError
 from ic3.store import copy_rows as rows
 from ic3.store.inbox import write_taken
 from ic3.store.pool import Connection, Database
+from ic3.store.rollups import mark
 from ic3.store.telemetry import read_envelopes
 
 COPY_READINGS: Final = """
@@ -27,7 +29,8 @@ COPY ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, value_t
 FROM STDIN (FORMAT binary)
 """
 STAGE_READINGS: Final = """
-CREATE TEMPORARY TABLE staged_readings (LIKE ic3_asset_monitoring_data) ON COMMIT DROP
+CREATE TEMPORARY TABLE staged_readings (LIKE ic3_asset_monitoring_data INCLUDING DEFAULTS)
+    ON COMMIT DROP
 """
 COPY_STAGED: Final = """
 COPY staged_readings (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
@@ -322,17 +325,32 @@ async def insert_missing(
     await connection.execute(STAGE_READINGS)
     await rows.copy(connection, COPY_STAGED, [[encode_reading(each) for each in readings]])
     statement = REMAP_STAGED if remap else INSERT_STAGED
-    return (await connection.execute(statement)).rowcount
+    changed = (await connection.execute(statement)).rowcount
+    await mark(connection, touched(readings))
+    return changed
 
 
 async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> int:
-    """Copy the readings straight into the partitions, or through a staging table."""
-    batches = ([encode_reading(each) for each in batch] for batch in movement.batches())
+    """Copy the readings straight into the partitions, or through a staging table.
+
+    The same transaction marks what is to be rolled up again.
+    """
+    marks: set[tuple[int, int]] = set()
+    batches = _encoded(movement, marks)
     if not staged:
-        return await rows.copy(connection, COPY_READINGS, batches)
-    await connection.execute(STAGE_READINGS)
-    await rows.copy(connection, COPY_STAGED, batches)
-    return (await connection.execute(INSERT_STAGED)).rowcount
+        inserted = await rows.copy(connection, COPY_READINGS, batches)
+    else:
+        await connection.execute(STAGE_READINGS)
+        await rows.copy(connection, COPY_STAGED, batches)
+        inserted = (await connection.execute(INSERT_STAGED)).rowcount
+    await mark(connection, marks)
+    return inserted
+
+
+def _encoded(movement: Movement, marks: set[tuple[int, int]]) -> Iterator[list[bytes]]:
+    for batch in movement.batches():
+        marks |= touched(batch)
+        yield [encode_reading(each) for each in batch]
 
 
 def encode_reading(reading: Reading) -> bytes:

@@ -14,7 +14,7 @@ import psycopg_pool
 from psycopg.rows import TupleRow
 
 from ic3.clock import Clock
-from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError
+from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError, TooSlow
 from ic3.observations import DatabaseBack, DatabaseLost, Observe
 
 WAIT_FOR_CONNECTION_S = 3.0
@@ -260,6 +260,8 @@ def translate(error: psycopg.Error) -> StoreError:  # noqa: PLR0911  one line a 
         return Contended(f"database: {first_line(error)}")
     if state is not None and state.startswith(("22", "23", "54")):
         return Refused(f"database: refused with {state}: {first_line(error)}", state)
+    if state == "57014":
+        return TooSlow(f"database: {first_line(error)}")
     if state == "42P01":
         return SchemaError("database: its schema is not there; run ic3 migrate")
     return StoreError(f"database: refused with {state or 'no state'}: {first_line(error)}")

@@ -18,11 +18,13 @@ from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
+from ic3.store.rollups import RollupStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
+from ic3.workers.rollup import Rollup
 from ic3.workers.runner import Worker
 from ic3.workers.save import Save, UnsavedSweeps
 
@@ -41,6 +43,7 @@ class Parts:
     inbox: InboxStore
     replays: ReplayStore
     partitions: PartitionStore
+    rollups: RollupStore
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -86,10 +89,15 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
+def _rollup(parts: Parts) -> Worker:
+    return Rollup(rollups=parts.rollups, clock=parts.clock, observe=parts.observe)
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
     _poll,
     _replay,
     _retention,
+    _rollup,
 )

@@ -1,0 +1,27 @@
+"""CSV that opens in a spreadsheet without running anything."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+Cell = str | float | int | None
+
+# What a spreadsheet takes for a formula or hides before one.
+FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+
+
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
+    """Rows as RFC 4180 text: CRLF, quotes where needed, numbers as numbers, None as nothing.
+
+    A text that a spreadsheet could run gets a leading quote mark.
+    """
+    out = io.StringIO()
+    csv.writer(out).writerows([_cell(each) for each in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(cell: Cell) -> Cell:
+    if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS):
+        return "'" + cell
+    return cell
