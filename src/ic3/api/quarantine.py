@@ -226,7 +226,7 @@ def _parsed(kept: Kept) -> _Try:
         key = kept.key.decode()
         text = _value_in(kept, key)
         sweep = Sweep(begun_at=kept.last_seen_at, started=0.0, simulated=False)
-        take(
+        envelope = take(
             sweep, serial_of_key(key), key, text, content_hash=content_hash_of(text),
             received_us=round(kept.last_seen_at.timestamp() * 1_000_000),
         )  # fmt: skip
@@ -234,8 +234,8 @@ def _parsed(kept: Kept) -> _Try:
         return _Try(kept, reason=Reject.BAD_UNICODE)
     except (EnvelopeRejected, AnswerError) as error:
         return _Try(kept, reason=error.reason)
-    if sweep.envelopes:
-        return _Try(kept, envelope=sweep.envelopes[0])
+    if envelope is not None:
+        return _Try(kept, envelope=envelope)
     return _Try(kept, reason=sweep.rejected[0].reason)
 
 
