@@ -53,8 +53,10 @@ WITHOUT_RUN = """
 SELECT count(*) FROM ic3_sweep s
 WHERE NOT EXISTS (SELECT FROM ic3_ingest_run_log r WHERE r.sweep_id = s.id)
 """
+# Against the telemetry of the sweeps that knew the register: it was filled after the first ones.
 ROWS = """
 SELECT (SELECT count(*) FROM ic3_asset_monitoring_data), (SELECT count(*) FROM telemetry t
+    JOIN ic3_sweep s ON s.id = t.sweep_id AND s.matched > 0
     JOIN ic3_asset_master a ON a.serialnumber = t.asset_id CROSS JOIN jsonb_each(t.values) v
     JOIN ic3_asset_tag_map m ON m.asset_id = a.asset_id AND m.tag_code = v.key)
 """

@@ -168,9 +168,8 @@ class Monitoring:
         except NotStored:
             return
         await self._remember(run)
-        if sweep.error is not None:  # it failed in the middle: what was read is kept
-            self._observe(RunFailed(sweep.error, self._duration_ms(sweep)))
-        elif run is not None:
+        # Of one that failed in the middle the sweep's own line has told; what was read is kept.
+        if sweep.error is None and run is not None:
             self._observe(
                 RunLogged(
                     run.duration_ms, run.keys_scanned, run.matched, run.unmatched,
