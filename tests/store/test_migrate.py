@@ -165,7 +165,7 @@ async def test_killed_in_the_middle_the_next_migration_makes_the_same_schema(
         program.kill()
         assert await program.wait() == -signal.SIGKILL
         lock.rollback()
-    assert (await migrate(empty_dsn, adopt_zone=ZONE))[-1:] == APPLY
+    assert (await migrate(empty_dsn, adopt_zone=ZONE))[-len(APPLY) :] == APPLY
     killed = _run(empty_dsn, SCHEMA)
     assert killed == await _schema_without_a_kill(empty_dsn, before)
 

@@ -1,7 +1,7 @@
 """One pass over the gateway: what it brought and what became of every key."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +42,13 @@ class Sweep:
     """What one pass over the gateway brought.
 
     `keys_scanned` = unchanged + accepted + failed + quarantined + deferred, always.
+
+    Attributes:
+        listed: Key to serial number of the list, the same object while the list stays the same;
+            None where no list was read.
+        unread: Keys that failed, beside their count in `failed`.
+        times: Accepted envelopes that were late or of a suspect time; attributes, not places.
+        server_date: The Date header of the list's answer.
     """
 
     begun_at: datetime
@@ -66,6 +73,10 @@ class Sweep:
     rejected: list[Rejected] = field(default_factory=list)
     error: str | None = None
     origin: Origin = Origin.LIVE
+    listed: Mapping[str, str] | None = None
+    unread: list[str] = field(default_factory=list)
+    times: Counter[str] = field(default_factory=Counter)
+    server_date: datetime | None = None
 
     @property
     def accepted(self) -> int:

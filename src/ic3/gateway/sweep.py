@@ -82,6 +82,7 @@ class Sweeper:
         if listed.keys != self._plan.listed:
             self._plan = _plan(listed.keys)
         plan = self._plan
+        sweep.listed, sweep.server_date = plan.serials, listed.server_date
         sweep.list_duplicates = plan.duplicates
         for item in plan.rejected:
             sweep.list_rejected[item.reason] += 1
@@ -134,6 +135,7 @@ class Sweeper:
             sweep.reject(Rejected("outer", error.reason, key, error.raw, error.raw_length))
         else:
             sweep.failed[error.reason] += 1
+            sweep.unread.append(key)
 
     def _phase(self, sweep: Sweep, name: str, begun: float) -> None:
         sweep.phase_ms[name] = round((self._clock.monotonic() - begun) * 1000, 3)

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from ic3.domain.envelope import Envelope
-from ic3.domain.latest import Moved, Movement, TagsOfAsset
-from ic3.domain.mapping import Reading
+from ic3.domain.latest import Movement
+from ic3.domain.mapping import Moved, Reading, TagsOfAsset
 from ic3.domain.runs import Run
 from ic3.domain.sweeps import Sweep
 from ic3.errors import Contended, StoreError
@@ -19,20 +19,22 @@ from ic3.store.pool import Connection, Database
 from ic3.store.telemetry import insert_sweep, read_envelopes
 
 COPY_READINGS: Final = """
-COPY ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+COPY ic3_asset_monitoring_data (asset_id, tag_code, param_id, value_num, value_text, recorded_at,
+    quality, quality_reason)
 FROM STDIN (FORMAT binary)
 """
 STAGE_READINGS: Final = """
 CREATE TEMPORARY TABLE staged_readings (LIKE ic3_asset_monitoring_data) ON COMMIT DROP
 """
 COPY_STAGED: Final = """
-COPY staged_readings (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
+COPY staged_readings (asset_id, tag_code, param_id, value_num, value_text, recorded_at,
+    quality, quality_reason)
 FROM STDIN (FORMAT binary)
 """
 INSERT_STAGED: Final = """
 INSERT INTO ic3_asset_monitoring_data
-    (asset_id, tag_code, param_id, value_num, value_text, recorded_at)
-SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at
+    (asset_id, tag_code, param_id, value_num, value_text, recorded_at, quality, quality_reason)
+SELECT asset_id, tag_code, param_id, value_num, value_text, recorded_at, quality, quality_reason
 FROM staged_readings ORDER BY recorded_at, asset_id, tag_code
 ON CONFLICT DO NOTHING
 """
@@ -74,10 +76,18 @@ ORDER BY id
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_readings = msgspec.json.Decoder(list[Reading]).decode
+# A good number's row in one call, the tag's bytes between: columns and length of the register id,
+# register id, tag and length of the parameter, parameter, length of the number, number, no text and
+# length of the time, time, and both columns of a good value.
+_GOOD_NUMBER: Final = ">6si{}si4sd8sq10s"
+_COLUMNS: Final = struct.pack(">hi", 8, 4)
+_EIGHT: Final = struct.pack(">i", 8)
+_NO_TEXT: Final = struct.pack(">ii", -1, 8)
+_GOOD: Final = struct.pack(">ihi", 2, 0, -1)
 _HEAD = struct.Struct(">hii").pack
-_PARAM = struct.Struct(">ii").pack
-_NUMBER = struct.Struct(">iiidiiq").pack
-_TAIL = struct.Struct(">iq").pack
+_PARAM = struct.Struct(">i").pack
+_NUMBER = struct.Struct(">id").pack
+_TAIL = struct.Struct(">iqih").pack
 
 
 class NotStored(StoreError):  # noqa: N818  a state
@@ -248,16 +258,30 @@ async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> 
 def encode_reading(reading: Reading) -> bytes:
     """One monitoring row for the binary COPY."""
     recorded = reading.recorded_us - rows.EPOCH_US
-    head = _HEAD(6, 4, reading.register_id) + _tag(reading.tag_code)
-    if reading.value_num is not None:
-        return head + _NUMBER(4, reading.param_id, 8, reading.value_num, -1, 8, recorded)
-    tail = rows.NULL + rows.text(reading.value_text) + _TAIL(8, recorded)
-    return head + _PARAM(4, reading.param_id) + tail
+    tag, good_number = _forms(reading.tag_code)
+    if reading.value_num is not None and not reading.quality:
+        return good_number(
+            _COLUMNS, reading.register_id, tag, reading.param_id, _EIGHT, reading.value_num,
+            _NO_TEXT, recorded, _GOOD,
+        )  # fmt: skip
+    return b"".join(
+        (
+            _HEAD(8, 4, reading.register_id),
+            tag,
+            _PARAM(reading.param_id),
+            rows.NULL if reading.value_num is None else _NUMBER(8, reading.value_num),
+            rows.text(reading.value_text),
+            _TAIL(8, recorded, 2, reading.quality),
+            rows.text(reading.quality_reason),
+        )
+    )
 
 
 @lru_cache(maxsize=8192)
-def _tag(tag: str) -> bytes:
-    return rows.text(tag)
+def _forms(tag: str) -> tuple[bytes, Callable[..., bytes]]:
+    """A tag as a field with the length of what follows, and what packs a good number of it."""
+    field = rows.text(tag) + struct.pack(">i", 4)
+    return field, struct.Struct(_GOOD_NUMBER.format(len(field))).pack
 
 
 def _encode_latest(moved: Moved) -> dict[str, object]:

@@ -83,11 +83,11 @@ ON CONFLICT (asset_id) DO UPDATE SET
 INSERT_SWEEP: Final = """
 INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_scanned, matched, unmatched, unchanged,
     accepted, stored, duplicate, deferred, list_duplicates, list_rejected, failed, quarantined,
-    tags_rejected, phase_ms, simulated, error, origin)
+    tags_rejected, phase_ms, simulated, error, origin, times)
 VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_scanned)s, %(matched)s, %(unmatched)s,
     %(unchanged)s, %(accepted)s, %(stored)s, %(duplicate)s, %(deferred)s, %(list_duplicates)s,
     %(list_rejected)s, %(failed)s, %(quarantined)s, %(tags_rejected)s, %(phase_ms)s,
-    %(simulated)s, %(error)s, %(origin)s)
+    %(simulated)s, %(error)s, %(origin)s, %(times)s)
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -218,6 +218,7 @@ async def insert_sweep(connection: Connection, sweep: Sweep) -> None:
             "quarantined": Jsonb(sweep.quarantined),
             "tags_rejected": Jsonb(sweep.tags_rejected),
             "phase_ms": Jsonb(sweep.phase_ms),
+            "times": Jsonb(sweep.times),
             **{
                 name: getattr(sweep, name)
                 for name in (

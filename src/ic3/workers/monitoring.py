@@ -138,7 +138,7 @@ class Monitoring:
         run = await self._store.save(
             sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored
         )
-        self._latest.apply(movement.moved)
+        self._latest.apply(movement.moved, movement.repeated)
         await self._remember(run)
         if run is not None:
             self._observe(
