@@ -23,6 +23,7 @@ from ic3.api.health import ReadinessReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, Server, build, listen, server
+from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.addresses import is_loopback
@@ -43,6 +44,7 @@ from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
+from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
@@ -271,8 +273,8 @@ async def _run(
     base: str,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
-    latest, runs = LatestReadings(), RecentRuns()
-    feed = Feed(interval_s=settings.poll_interval_s)
+    feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
+    latest, runs = LatestReadings(feed.freshness.stale_after_s), RecentRuns()
     hub = LocalHub(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
@@ -281,7 +283,7 @@ async def _run(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
         telemetry=TelemetryStore(ingest), monitoring=MonitoringStore(ingest),
         registers=RegisterStore(ingest),
-        partitions=PartitionStore(ingest, raw_days=settings.raw_days),
+        partitions=PartitionStore(ingest, raw_days=settings.raw_days), states=StateStore(ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
@@ -325,7 +327,7 @@ def _http(
         insecure=settings.ws_insecure, clock=clock, observe=tell,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=ingest, clock=clock,
+        feed=feed, latest=latest, runs=runs, hub=hub, database=ingest, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
     application = build(
@@ -333,7 +335,8 @@ def _http(
         dependencies={
             "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
-            "readiness": readiness, "registry": registry,
+            "readiness": readiness, "registry": registry, "state_store": StateStore(requests),
+            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

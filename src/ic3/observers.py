@@ -7,13 +7,16 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
+    AssetsJudged,
     ClientClosed,
     ConservationBroken,
     DatabaseBack,
     DatabaseLost,
+    FeedChanged,
     LoginRefused,
     MonitoringStarted,
     Observation,
+    OwnClockSuspect,
     PartitionsKept,
     RequestFailed,
     RunFailed,
@@ -55,8 +58,15 @@ class LogObserver:
                     f" matched={run.matched} unmatched={run.unmatched}"
                     f" inserted={run.rows_inserted} skipped={run.tags_skipped}"
                 )
-            case RunFailed():
-                pass  # the sweep's own line has said it
+            case RunFailed() | AssetsJudged():
+                pass  # the sweep's own line has said it; a metric
+            case FeedChanged(events):
+                log.info("feed changed", **events)
+            case OwnClockSuspect(future, accepted, offset_s):
+                log.error(
+                    "our own clock is suspected: check the time service of this machine",
+                    future=future, accepted=accepted, offset_s=offset_s,
+                )  # fmt: skip
             case SweepEnded() as sweep:
                 self._sweep(sweep)
             case Starting(part, detail):
@@ -136,6 +146,14 @@ class MetricsObserver:
             "ic3_values_rejected", "Tags not taken.", ["reason"], registry=registry
         )
         self._rows = Counter("ic3_rows_written", "Rows written.", ["table"], registry=registry)
+        self._assets = Gauge("ic3_assets", "Assets by state.", ["state"], registry=registry)
+        self._stale = Gauge(
+            "ic3_assets_stale", "Stale assets by domain.", ["domain"], registry=registry
+        )
+        self._offset = Gauge(
+            "ic3_clock_offset_seconds", "Our clock less the gateway's.", registry=registry
+        )
+        self._feed = Counter("ic3_feed_events", "Events of the feed.", ["event"], registry=registry)
         self._ticks = Counter(
             "ic3_ticks_skipped", "Intervals skipped.", ["worker"], registry=registry
         )
@@ -155,7 +173,7 @@ class MetricsObserver:
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
 
-    def __call__(self, observation: Observation) -> None:  # noqa: C901  one arm an event
+    def __call__(self, observation: Observation) -> None:  # noqa: C901, PLR0912  one arm an event
         """Count it; what is only a log line has no arm."""
         match observation:
             case RunLogged() as run:
@@ -168,6 +186,11 @@ class MetricsObserver:
                 self._runs.labels("failed").inc()
             case SweepEnded() as sweep:
                 self._sweep(sweep)
+            case AssetsJudged() as judged:
+                self._judged(judged)
+            case FeedChanged(events):
+                for event, number in events.items():
+                    self._feed.labels(event).inc(number)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):
@@ -186,6 +209,16 @@ class MetricsObserver:
                 self._requests.inc()
             case _:
                 pass
+
+    def _judged(self, judged: AssetsJudged) -> None:
+        for state, number in judged.states.items():
+            self._assets.labels(state).set(number)
+        # A domain without an asset must not keep the number it had.
+        self._stale.clear()
+        for domain, number in judged.stale_by_domain.items():
+            self._stale.labels(domain).set(number)
+        if judged.clock_offset_s is not None:
+            self._offset.set(judged.clock_offset_s)
 
     def _sweep(self, sweep: SweepEnded) -> None:
         for name, number in sweep.outcomes.items():

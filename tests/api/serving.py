@@ -18,6 +18,7 @@ from ic3.api.health import ReadinessReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, Route, Server, build, listen, server
+from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, parse
@@ -30,6 +31,7 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
+from ic3.store.states import StateStore
 from ic3.store.users import UserStore
 
 SECRET = "a secret of the tests, 32 bytes and more"
@@ -214,7 +216,8 @@ async def serving(
     )
     if dsn is not None:
         await database.open()
-    latest, runs, feed = LatestReadings(), RecentRuns(), Feed(interval_s=15)
+    feed, runs = Feed(interval_s=15), RecentRuns()
+    latest = LatestReadings(feed.freshness.stale_after_s)
     hub = LocalHub(
         clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
     )
@@ -226,8 +229,8 @@ async def serving(
         clock=clock, observe=told.append,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
-        simulated=False,
+        feed=feed, latest=latest, runs=runs, hub=hub, database=database, clock=clock,
+        gateway=gateway, simulated=False,
     )  # fmt: skip
     application = build(
         routes,
@@ -235,7 +238,8 @@ async def serving(
             "logins": Logins(UserStore(database), passwords, tokens, throttle, told.append),
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
-            "registry": CollectorRegistry(), **(more or {}),
+            "registry": CollectorRegistry(), "state_store": StateStore(database),
+            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock), **(more or {}),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

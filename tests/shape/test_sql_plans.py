@@ -54,6 +54,10 @@ INSERT INTO dead_letter (scope, reason, key, raw, raw_length, raw_sha256, first_
     last_seen_at, times_seen)
     SELECT 'inner', 'bad_json', '\\x00', '\\x00', 1, sha256(n::text::bytea), now(),
         now() - n * interval '1 second', 1 FROM generate_series(1, 5000) n;
+INSERT INTO ic3_asset_state (serial, state, since) SELECT asset_id, 'fresh', now() FROM assets;
+INSERT INTO ic3_feed_event (at, serial, event)
+    SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', 'asset ' || n, 'state'
+    FROM generate_series(1, 20000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 """
@@ -66,7 +70,7 @@ SWEEP_ROW: Final[Mapping[str, object]] = {
     "unchanged": 0, "accepted": 0, "stored": 0, "duplicate": 0, "deferred": 0,
     "list_duplicates": 0, "list_rejected": Jsonb({}), "failed": Jsonb({}),
     "quarantined": Jsonb({}), "tags_rejected": Jsonb({}), "phase_ms": Jsonb({}),
-    "simulated": True, "error": None, "origin": "live",
+    "simulated": True, "error": None, "origin": "live", "times": Jsonb({}),
 }  # fmt: skip
 RUN_ROW: Final[Mapping[str, object]] = {
     "run_at": NOW, "keys_scanned": 0, "matched": 0, "unmatched": 0, "rows_inserted": 0,
@@ -113,6 +117,12 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.TAG_CODES": {"codes": ["P1"]},
     "register.TAG_MAP": {},
     "register.VERSION": {},
+    "states.KEEP_EVENTS": {"rows": Jsonb([])},
+    "states.KEEP_STATES": {"rows": Jsonb([])},
+    "states.KNOWN_STATES": {},
+    "states.RECENT_EVENTS": {"limit": 100},
+    "states.TRIM_EVENTS": {"before": NOW - timedelta(days=3)},
+    "states.TRIM_MANY_EVENTS": {"keep": 4000},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_STAGED": {},
     "telemetry.INSERT_SWEEP": SWEEP_ROW,
@@ -151,7 +161,7 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
     for name in (
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
         "monitoring.RECENT_RUNS", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
-        "users.REHASH",
+        "users.REHASH", "states.RECENT_EVENTS", "states.TRIM_EVENTS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ic3.api import auth, cmms, health, monitoring, telemetry
+from ic3.api import auth, cmms, health, monitoring, states, telemetry
 from ic3.api.server import EVERYBODY, Route
 from ic3.domain.users import Role
 
@@ -13,6 +13,8 @@ ROUTES: Final = (
     Route("GET", "/api/monitoring/live", monitoring.live, Role.VIEWER),
     Route("GET", "/api/telemetry", telemetry.newest, Role.VIEWER),
     Route("GET", "/api/stats", telemetry.stats, Role.VIEWER),
+    Route("GET", "/api/assets/states", states.states, Role.VIEWER),
+    Route("GET", "/api/feed/events", states.events, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
     Route("GET", "/api/openapi.json", health.openapi, Role.VIEWER, local=True),
     Route("GET", "/metrics", health.metrics, Role.VIEWER, local=True),

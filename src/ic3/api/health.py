@@ -25,7 +25,7 @@ class Readiness(msgspec.Struct):
 
 
 class ReadinessReader:
-    """Judges the database and the last sweep."""
+    """Judges the database, the last sweep and our clock."""
 
     def __init__(self, *, database: Database, feed: Feed) -> None:
         self._database = database
@@ -46,6 +46,8 @@ class ReadinessReader:
             good = self._feed.last_good_at
             last = good.isoformat(timespec="seconds") if good else "never"
             reasons.append(f"{self._feed.last_error}; last good sweep: {last}")
+        if self._feed.freshness.own_clock is not None:
+            reasons.append(self._feed.freshness.own_clock.words)
         return Readiness(not reasons, reasons)
 
 

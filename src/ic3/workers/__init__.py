@@ -14,11 +14,13 @@ from ic3.observations import Observe
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
+from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.retention import Retention
 from ic3.workers.runner import Worker
+from ic3.workers.states import States
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Parts:
     monitoring: MonitoringStore
     registers: RegisterStore
     partitions: PartitionStore
+    states: StateStore
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -59,4 +62,11 @@ def _retention(parts: Parts) -> Worker:
     return Retention(partitions=parts.partitions, clock=parts.clock, observe=parts.observe)
 
 
-WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention)
+def _states(parts: Parts) -> Worker:
+    return States(
+        freshness=parts.feed.freshness, store=parts.states, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
+WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (_monitoring, _poll, _retention, _states)

@@ -102,6 +102,7 @@ class Poll:
         self._latest.register = register
         await self._sweeper.run(sweep, register, deadline_s=self._deadline_s)
         self._check(sweep)
+        self._feed.judge_times(sweep)
 
     async def _restore(self) -> None:
         """Know again what an earlier process accepted, so that nothing old is taken for new."""
