@@ -161,7 +161,7 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
     for name in (
         "telemetry.ENVELOPES_OF_SWEEPS", "telemetry.MOVE_LATEST", "telemetry.LAST_SWEEP_ID",
         "monitoring.RECENT_RUNS", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
-        "users.REHASH", "states.RECENT_EVENTS", "states.TRIM_EVENTS",
+        "users.REHASH", "states.RECENT_EVENTS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

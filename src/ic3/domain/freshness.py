@@ -28,6 +28,7 @@ OTHER_DOMAINS: Final = "other"
 DAY_US: Final = 86_400_000_000
 # Greater than any record id: after a restart the same instant is not taken for news.
 _ANY_RECORD: Final = "\U0010ffff"
+_ANY_KEY: Final = (0, _ANY_RECORD)
 
 
 class State(StrEnum):
@@ -212,6 +213,7 @@ class Freshness:
         self._events: deque[Happened] = deque(maxlen=KEPT_EVENTS)
         self._counts: Counter[State] = Counter()
         self._restored = False
+        self._looked = False
         self._sorted: list[str] | None = []
         self.clock_offset_s: float | None = None
         self.own_clock: OwnClock | None = None
@@ -244,9 +246,11 @@ class Freshness:
                 asset.since_us, asset.judged = each.since_us, True
                 if each.state is State.VANISHED:
                     asset.missing = max(asset.missing, MISSED_SWEEPS)
+                if each.state is State.CLOCK_WRONG:
+                    asset.wrong = asset.wrong or _ANY_KEY
                 if each.last_new_us is not None:
                     asset.last_new_us = max(each.last_new_us, asset.last_new_us or 0)
-                    self._unplaced.append(asset)
+                self._unplaced.append(asset)
         for serial, asset in self._assets.items():
             if not asset.announced:
                 asset.announced = True
@@ -297,11 +301,15 @@ class Freshness:
     def judge(self, *, now: float, now_us: int) -> Mapping[State, int]:
         """Move every asset to the state it is in now; answers how many are in which.
 
+        Before the first sweep nothing is judged: an earlier process knew more.
+
         Args:
             now: Monotonic seconds.
             now_us: The wall clock, for stamps.
         """
         lost = self._failures >= MISSED_SWEEPS
+        if not self._looked:
+            return self._counts
         for serial, asset in self._assets.items():
             state = self._state_of(serial, asset, now, lost=lost)
             if state is asset.state and asset.judged:
@@ -419,7 +427,10 @@ class Freshness:
             if asset.last_new is None and asset.last_new_us is not None:
                 ago_s = max(0.0, (_us(sweep.begun_at) - asset.last_new_us) / 1e6)
                 asset.last_new = sweep.started - ago_s
+            if asset.wrong is _ANY_KEY:
+                asset.spoke = sweep.started
         self._unplaced.clear()
+        self._looked = True
 
     def _record(self, envelope: Envelope, sweep: Sweep) -> None:
         """Take a record: new, late, known already, or of an impossible time."""
@@ -534,10 +545,9 @@ class Freshness:
             return State.UNREACHABLE
         if asset.wrong is not None and self._is_within(serial, now - asset.spoke):
             return State.CLOCK_WRONG
-        if asset.last_new is None:
-            # Nothing can be said before the first sweep after a restart.
-            return State.STALE if asset.last_new_us is None else asset.state
-        return State.FRESH if self._is_within(serial, now - asset.last_new) else State.STALE
+        if asset.last_new is None or not self._is_within(serial, now - asset.last_new):
+            return State.STALE
+        return State.FRESH
 
     def _is_within(self, serial: str, age_s: float) -> bool:
         """Whether it is not stale yet; the median is computed only where it matters."""

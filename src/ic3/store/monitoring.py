@@ -76,10 +76,6 @@ ORDER BY id
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_readings = msgspec.json.Decoder(list[Reading]).decode
-# A good number's row in one call, the tag's bytes between: columns and length of the register id,
-# register id, tag and length of the parameter, parameter, length of the number, number, no text and
-# length of the time, time, and both columns of a good value.
-_GOOD_NUMBER: Final = ">6si{}si4sd8sq10s"
 _COLUMNS: Final = struct.pack(">hi", 8, 4)
 _EIGHT: Final = struct.pack(">i", 8)
 _NO_TEXT: Final = struct.pack(">ii", -1, 8)
@@ -281,7 +277,10 @@ def encode_reading(reading: Reading) -> bytes:
 def _forms(tag: str) -> tuple[bytes, Callable[..., bytes]]:
     """A tag as a field with the length of what follows, and what packs a good number of it."""
     field = rows.text(tag) + struct.pack(">i", 4)
-    return field, struct.Struct(_GOOD_NUMBER.format(len(field))).pack
+    # In one call: columns and length of the register id, register id, tag and length of the
+    # parameter, parameter, length of the number, number, no text and length of the time, time, and
+    # both columns of a good value.
+    return field, struct.Struct(f">6si{len(field)}si4sd8sq10s").pack
 
 
 def _encode_latest(moved: Moved) -> dict[str, object]:
