@@ -74,6 +74,10 @@ class Watched:
         assert view is not None
         return view.state
 
+    def unwritten(self, *, every_asset: bool) -> list[KnownState]:
+        batches = self.freshness.unwritten(every_asset=every_asset)
+        return [each for batch in batches for each in batch]
+
     def events(self) -> list[tuple[str | None, str, str | None]]:
         return [(each.serial, each.event, each.detail) for each in self.freshness.events()]
 
@@ -326,7 +330,7 @@ def test_what_is_written_survives_a_restart() -> None:
     for _ in range(6):
         before.wait(585)
         before.sweep(before.record("A"), before.record("B"))
-    rows = list(before.freshness.unwritten(every_asset=True))
+    rows = before.unwritten(every_asset=True)
     after = Watched()
     after.freshness = Freshness(interval_s=INTERVAL_S, raw_days=30)
     after.now, after.wall = 5.0, before.wall + timedelta(seconds=900)
@@ -382,16 +386,16 @@ def test_keys_seen_before_the_database_was_asked_are_told_afterwards() -> None:
 def test_only_what_has_moved_is_written() -> None:
     feed = Watched()
     feed.sweep(feed.record("A"), feed.record("B"))
-    rows = list(feed.freshness.unwritten(every_asset=False))
+    rows = feed.unwritten(every_asset=False)
     assert sorted(each.serial for each in rows) == ["A", "B"]
     feed.freshness.written(rows)
     feed.sweep(feed.record("A"))
-    assert list(feed.freshness.unwritten(every_asset=False)) == []
+    assert feed.unwritten(every_asset=False) == []
 
     feed.wait(46)
     feed.freshness.judge(now=feed.now, now_us=feed.wall_us)
 
-    assert {(each.serial, each.state) for each in feed.freshness.unwritten(every_asset=True)} == {
+    assert {(each.serial, each.state) for each in feed.unwritten(every_asset=True)} == {
         ("A", State.STALE), ("B", State.STALE),
     }  # fmt: skip
 

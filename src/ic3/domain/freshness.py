@@ -23,6 +23,7 @@ OWN_CLOCK_ENVELOPES: Final = 20
 KEPT_EVENTS: Final = 100_000
 KEPT_ASSETS: Final = 200_000
 KEPT_TAGS: Final = 2_000
+LOOKED_AT: Final = 1_000
 DOMAINS: Final = 50
 OTHER_DOMAINS: Final = "other"
 DAY_US: Final = 86_400_000_000
@@ -365,19 +366,30 @@ class Freshness:
             cadence.seconds if cadence else None, asset.skew_s, asset.occurred_us or None,
         )  # fmt: skip
 
-    def unwritten(self, *, every_asset: bool) -> Iterator[KnownState]:
-        """What has moved since it was written: states, with `every_asset` learned figures too."""
-        for serial in list(self._assets) if every_asset else list(self._changed):
-            asset = self._assets.get(serial)
-            if asset is None:
-                continue
-            cadence = self._cadences.get(serial)
-            known = KnownState(
-                serial, asset.state, asset.since_us, asset.last_new_us,
-                cadence.seconds if cadence else None, asset.skew_s,
-            )  # fmt: skip
-            if _has_moved(asset.written, known):
-                yield known
+    def unwritten(self, *, every_asset: bool) -> Iterator[list[KnownState]]:
+        """What has moved since it was written, from a thousand assets at a time.
+
+        Args:
+            every_asset: Whether learned figures are asked for too, not changes of state only.
+        """
+        serials = list(self._assets) if every_asset else list(self._changed)
+        for start in range(0, len(serials), LOOKED_AT):
+            found = []
+            for serial in serials[start : start + LOOKED_AT]:
+                known = self._known(serial)
+                if known is not None and _has_moved(self._assets[serial].written, known):
+                    found.append(known)
+            yield found
+
+    def _known(self, serial: str) -> KnownState | None:
+        asset = self._assets.get(serial)
+        if asset is None:
+            return None
+        cadence = self._cadences.get(serial)
+        return KnownState(
+            serial, asset.state, asset.since_us, asset.last_new_us,
+            cadence.seconds if cadence else None, asset.skew_s,
+        )  # fmt: skip
 
     def written(self, rows: Iterable[KnownState]) -> None:
         """Take note of what is in the database now."""

@@ -1,5 +1,6 @@
 """Judge the state of every asset, write what changed, tell it."""
 
+import asyncio
 from typing import Final
 
 from ic3.clock import Clock
@@ -45,7 +46,10 @@ class States:
     async def _write(self, now: float) -> None:
         """Write changes of state at once, learned figures once a minute."""
         every_asset = now - self._written >= WRITE_ALL_S
-        rows = list(self._freshness.unwritten(every_asset=every_asset))
+        rows = []
+        for moved in self._freshness.unwritten(every_asset=every_asset):
+            rows += moved
+            await asyncio.sleep(0)  # readers and sweeps go on beside a hundred thousand assets
         events = self._freshness.events()
         if rows or events:
             await self._store.keep(rows, events)
