@@ -10,6 +10,7 @@ import pytest
 from driven import Product, free_port, ic3, ic3_here, live_path, request, until
 
 from ic3 import __version__
+from ic3.store.migrate import migrations
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -251,7 +252,8 @@ def test_good_files_make_the_next_run_match(site: Site, own_place: Path) -> None
 def test_migrate_tells_its_plan_and_then_does_it(own_place: Path, empty_dsn: str) -> None:
     settings = {"DATABASE_URL": empty_dsn}
     plan = ic3_here(own_place, "migrate", "--dry-run", **settings)
-    assert (plan.returncode, plan.stdout) == (0, "would apply 0001_initial\n")
+    names = [f"{each.version:04d}_{each.name}\n" for each in migrations()]
+    assert (plan.returncode, plan.stdout) == (0, "".join(f"would apply {each}" for each in names))
     with psycopg.connect(empty_dsn) as connection:
         found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         assert found.fetchone() == (0,)
@@ -259,7 +261,7 @@ def test_migrate_tells_its_plan_and_then_does_it(own_place: Path, empty_dsn: str
     assert early.returncode == 1
     assert early.stderr.splitlines()[-1].endswith("run ic3 migrate")
     done = ic3_here(own_place, "migrate", **settings)
-    assert (done.returncode, done.stdout) == (0, "apply 0001_initial\n")
+    assert (done.returncode, done.stdout) == (0, "".join(f"apply {each}" for each in names))
     again = ic3_here(own_place, "migrate", **settings)
     assert (again.returncode, again.stdout) == (0, "")
     assert "up to date" in again.stderr

@@ -186,6 +186,18 @@ def test_gauge_that_has_never_changed_is_not_judged() -> None:
     assert set(marks(plant(parameter()), *([100.0] * 300))) == {GOOD}
 
 
+def test_how_long_an_idle_gauge_rests_is_learned_apart() -> None:
+    latest = plant(parameter(low=-5, high=10))
+    running = [number / 10 for number in range(1, 90)]
+
+    found = marks(latest, *running, *([0.0] * 40), *running, *([0.0] * 100), *([10.0] * 100))
+
+    assert set(found) == {GOOD}
+    assert marks(plant(parameter()), *running, *([0.0] * 40), *running, *([0.0] * 120))[-1] == (
+        FROZEN
+    )
+
+
 @pytest.mark.parametrize("kind", ["state", "counter", "text", "date", None])
 def test_states_counters_text_and_dates_are_never_frozen(kind: Kind | None) -> None:
     changing = [float(number) for number in range(LEARNED_FROM + 5)]

@@ -7,7 +7,7 @@ import msgspec
 
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.mapping import Moved, Past, Reading, Register, TagsOfAsset, map_envelopes
-from ic3.domain.quality import Quality, Repeats
+from ic3.domain.quality import Quality, Repeated, Repeats
 from ic3.domain.sweeps import batches
 
 StaleAfter = Callable[[str, str], float | None]
@@ -85,14 +85,12 @@ class LatestReadings:
             tags[tag] = reading
         return changed
 
-    def apply(
-        self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[tuple[int, str]] = ()
-    ) -> None:
+    def apply(self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[Repeated] = ()) -> None:
         """Take what the mapping moved, once it is in the database.
 
         Args:
             changed: Register id to the newest readings.
-            repeated: Register id and tag of gauges that showed the number they had before.
+            repeated: Gauges that showed the number they had before.
         """
         self._repeats.learn(changed, repeated)
         self._assets.update(changed)
@@ -131,7 +129,7 @@ class Movement:
     Attributes:
         moved: Register id to the newest readings of each asset that moved; whole after the last
             batch.
-        repeated: Register id and tag of gauges that showed the number they had before; likewise.
+        repeated: Gauges that showed the number they had before; likewise.
         tags_skipped: Tags without a parameter; likewise.
     """
 
@@ -142,7 +140,7 @@ class Movement:
         self._envelopes = envelopes
         self._now_us = now_us
         self.moved: Moved = {}
-        self.repeated: list[tuple[int, str]] = []
+        self.repeated: list[Repeated] = []
         self.tags_skipped = 0
 
     def batches(self) -> Iterator[list[Reading]]:

@@ -13,6 +13,7 @@ from ic3.domain.quality import (
     Mark,
     Quality,
     Reason,
+    Repeated,
     Repeats,
     of_change,
     of_source,
@@ -99,14 +100,14 @@ class Mapped:
 
     Attributes:
         moved: Register id to the newest readings of each asset that moves, as they would stand.
-        repeated: Register id and tag of gauges whose number is that of the newest before.
+        repeated: Gauges whose number is that of the newest before.
     """
 
     readings: list[Reading] = field(default_factory=list)
     tags_skipped: int = 0
     implausible_times: int = 0
     moved: Moved = field(default_factory=dict, compare=False)
-    repeated: list[tuple[int, str]] = field(default_factory=list, compare=False)
+    repeated: list[Repeated] = field(default_factory=list, compare=False)
 
 
 def map_envelopes(
@@ -164,8 +165,10 @@ def _map(asset: RegisteredAsset, envelope: Envelope, past: Past, mapped: Mapped)
             plain = -reach <= change <= reach
         elif parameter.kind != "gauge":
             plain = True
-        elif plain := elapsed_s > 0 and past.repeats.usual(register_id, tag, before.quality_reason):
-            mapped.repeated.append((register_id, tag))
+        elif plain := elapsed_s > 0 and past.repeats.usual(
+            repeated := (register_id, tag, parameter.rests_at(number)), before.quality_reason
+        ):
+            mapped.repeated.append(repeated)
         if plain:
             reading = Reading(register_id, tag, parameter.param_id, number, None, recorded_us)
         else:
@@ -200,8 +203,9 @@ def _judged(
             again = before.quality_reason == Reason.RATE
             mark = worst(mark, of_change(change, elapsed_s, parameter, again=again))
         elif parameter.kind == "gauge":
-            mapped.repeated.append((register_id, tag))
-            if not past.repeats.usual(register_id, tag, before.quality_reason):
+            repeated = (register_id, tag, parameter.rests_at(number))
+            mapped.repeated.append(repeated)
+            if not past.repeats.usual(repeated, before.quality_reason):
                 mark = worst(mark, Mark(Quality.UNCERTAIN, Reason.FROZEN))
     if mark is None:
         return Reading(register_id, tag, parameter.param_id, number, text, recorded_us)

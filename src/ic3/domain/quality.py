@@ -61,6 +61,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     range_high: float = math.inf
     rate_max_per_s: float = math.inf
 
+    def rests_at(self, number: float) -> bool:
+        """Whether a number is where an idle instrument stays: zero, or an end of its range."""
+        return number in {0.0, self.range_low, self.range_high}
+
 
 def of_source(word: str | None) -> Mark | None:
     """What the quality of an envelope says of each of its values."""
@@ -136,39 +140,43 @@ class _Run:
         self.learned = limit // FROZEN_FACTOR
 
 
-class Repeats:
-    """Learns per tag for how long its numbers usually repeat.
+Repeated = tuple[int, str, bool]
+"""Register id and tag of a gauge that shows its number once more, and whether it rests there."""
 
-    A tag whose number has never changed, or of which little has been seen, is not judged. Three
-    numbers are kept for each tag that ever repeated, for a million tags at most.
+
+class Repeats:
+    """Learns per tag for how long its numbers usually repeat, apart for those at which it rests.
+
+    A stopped pump shows the same zero for hours. A tag whose number has never changed, or of which
+    little has been seen, is not judged; nor is a rest before one has ended. Four numbers are kept
+    for each tag that ever repeated, for a million tags at most.
     """
 
     def __init__(self) -> None:
         self._records: dict[int, int] = {}
-        self._runs: dict[tuple[int, str], _Run] = {}
+        self._runs: dict[Repeated, _Run] = {}
 
-    def usual(self, register_id: int, tag: str, reason_before: str | None) -> bool:
+    def usual(self, repeated: Repeated, reason_before: str | None) -> bool:
         """Whether a tag may show its number once more.
 
         Args:
-            register_id: Of the asset.
-            tag: A gauge.
+            repeated: The tag.
             reason_before: Of the number before: that mark outlives a restart, what was learned
                 does not.
         """
         if reason_before == Reason.FROZEN:
             return False
-        run = self._runs.get((register_id, tag))
+        run = self._runs.get(repeated)
         if run is None or run.length + 1 < run.limit:
             return True
-        return run.at != self._records[register_id]
+        return run.at != self._records[repeated[0]]
 
-    def learn(self, register_ids: Iterable[int], repeated: Iterable[tuple[int, str]]) -> None:
+    def learn(self, register_ids: Iterable[int], repeated: Iterable[Repeated]) -> None:
         """Take new records.
 
         Args:
             register_ids: Assets that brought one each.
-            repeated: Register id and tag of their gauges whose number is that of the record before.
+            repeated: Of them, the gauges whose number is that of the record before.
         """
         records, runs = self._records, self._runs
         for register_id in register_ids:
@@ -179,7 +187,7 @@ class Repeats:
             if run is None:
                 if len(runs) >= WATCHED_TAGS:
                     continue
-                run = runs[key] = _Run(number)
+                run = runs[key] = _Run(0 if key[2] else number)
             elif run.at != number - 1:
                 if run.length > run.learned:
                     run.learn()
