@@ -8,12 +8,12 @@ from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.freshness import FeedEvent, Happened, KnownState, State
 from ic3.domain.latest import LatestReadings, Movement
-from ic3.domain.mapping import Register
+from ic3.domain.mapping import Reading, Register
 from ic3.domain.status import Feed
 from ic3.errors import DatabaseAway
 from ic3.observations import AssetsJudged, FeedChanged, Observation, OwnClockSuspect
 from ic3.store import states
-from ic3.store.monitoring import MonitoringStore
+from ic3.store.monitoring import MonitoringStore, encode_reading, encode_readings
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
 from ic3.store.states import StateStore
@@ -137,6 +137,12 @@ async def test_quality_stands_beside_each_row_and_in_the_latest_table(
     assert [row.quality for row in restored.live("A").monitoring] == [
         "BAD", "BAD", "UNCERTAIN", "GOOD",
     ]  # fmt: skip
+
+
+def test_a_good_number_is_encoded_the_short_way_as_the_long_way() -> None:
+    for tag in ("G", "पानी", "x" * 200):
+        reading = Reading(7, tag, 3, -2.5, None, NOW_US)
+        assert encode_readings([reading]) == [encode_reading(reading)]
 
 
 async def test_a_latest_row_of_an_earlier_release_is_good(

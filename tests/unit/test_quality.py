@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from ic3.domain.envelope import Envelope, Value
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
-from ic3.domain.quality import LEARNED_FROM, LEAST_FROZEN, REASON_WORDS, Kind, Quality, Reason
+from ic3.domain.quality import (
+    ENDED_RUNS,
+    LEARNED_FROM,
+    LEAST_FROZEN,
+    REASON_WORDS,
+    Kind,
+    Quality,
+    Reason,
+)
 
 GOOD = (0, None)
 FROZEN = (1, "frozen")
@@ -174,7 +182,7 @@ def test_gauge_that_never_repeated_is_frozen_after_ten_equal_values() -> None:
 
 def test_how_many_equal_values_are_usual_is_learned_from_the_tag() -> None:
     latest = plant(parameter())
-    usual = [float(step) for step in range(5) for _ in range(8)]
+    usual = [float(step) for step in range(1, 6) for _ in range(8)]
 
     found = marks(latest, *usual, *([99.0] * 24))
 
@@ -190,12 +198,12 @@ def test_how_long_an_idle_gauge_rests_is_learned_apart() -> None:
     latest = plant(parameter(low=-5, high=10))
     running = [number / 10 for number in range(1, 90)]
 
-    found = marks(latest, *running, *([0.0] * 40), *running, *([0.0] * 100), *([10.0] * 100))
+    rested = [*running, *([0.0] * 40)] * ENDED_RUNS
+
+    found = marks(latest, *rested, *running, *([0.0] * 100), *([10.0] * 100))
 
     assert set(found) == {GOOD}
-    assert marks(plant(parameter()), *running, *([0.0] * 40), *running, *([0.0] * 120))[-1] == (
-        FROZEN
-    )
+    assert marks(plant(parameter()), *rested, *running, *([0.0] * 120))[-1] == FROZEN
 
 
 @pytest.mark.parametrize("kind", ["state", "counter", "text", "date", None])

@@ -12,6 +12,7 @@ Kind = Literal["gauge", "counter", "state", "text", "date"]
 LEAST_FROZEN: Final = 10
 FROZEN_FACTOR: Final = 3
 LEARNED_FROM: Final = 20
+ENDED_RUNS: Final = 5
 WATCHED_TAGS: Final = 1_000_000
 
 
@@ -63,7 +64,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     def rests_at(self, number: float) -> bool:
         """Whether a number is where an idle instrument stays: zero, or an end of its range."""
-        return number in {0.0, self.range_low, self.range_high}
+        return number == 0.0 or number == self.range_low or number == self.range_high
 
 
 def of_source(word: str | None) -> Mark | None:
@@ -118,26 +119,31 @@ class _Run:
 
     Attributes:
         at: Number of the asset's record that made it longer.
-        learned: Length up to which it need not be learned from.
+        ended: Runs that ended, as far as they are counted.
+        learned: Length up to which a run teaches nothing new.
+        most: The limit as learned so far.
         limit: Length from which it is no longer usual; infinite while little is known.
     """
 
-    __slots__ = ("at", "learned", "length", "limit")
+    __slots__ = ("at", "ended", "learned", "length", "limit", "most")
 
     def __init__(self, records: int) -> None:
         self.at = -1
         self.length = 1
-        self.learned = 0
-        # A tag that has changed with each of so many records does not usually repeat at all.
-        self.limit: float = LEAST_FROZEN if records >= LEARNED_FROM else math.inf
+        self.ended = self.learned = self.most = 0
+        self.limit: float = math.inf
+        if records >= LEARNED_FROM:
+            # It has changed with each of so many records: it does not usually repeat at all.
+            self.ended, self.limit = ENDED_RUNS, LEAST_FROZEN
 
     def learn(self) -> None:
         """The tag lives, so this long was usual; the limit doubles at most once it is known."""
         limit = max(LEAST_FROZEN, FROZEN_FACTOR * self.length)
-        if self.limit != math.inf:
-            limit = int(min(limit, 2 * self.limit))
-        self.limit = limit
-        self.learned = limit // FROZEN_FACTOR
+        self.most = max(self.most, int(min(limit, 2 * self.limit)))
+        self.ended += 1
+        if self.ended >= ENDED_RUNS:
+            self.limit = self.most
+            self.learned = self.most // FROZEN_FACTOR
 
 
 Repeated = tuple[int, str, bool]
@@ -148,8 +154,8 @@ class Repeats:
     """Learns per tag for how long its numbers usually repeat, apart for those at which it rests.
 
     A stopped pump shows the same zero for hours. A tag whose number has never changed, or of which
-    little has been seen, is not judged; nor is a rest before one has ended. Four numbers are kept
-    for each tag that ever repeated, for a million tags at most.
+    little has been seen, is not judged: neither are the first five runs of one that repeats. Six
+    numbers are kept for each tag that ever repeated, for a million tags at most.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Monitoring rows, their latest table and the run log."""
 
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -243,7 +243,7 @@ class MonitoringStore:
 
 async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> int:
     """Copy the readings straight into the partitions, or through a staging table."""
-    batches = ([encode_reading(each) for each in batch] for batch in movement.batches())
+    batches = (encode_readings(batch) for batch in movement.batches())
     if not staged:
         return await rows.copy(connection, COPY_READINGS, batches)
     await connection.execute(STAGE_READINGS)
@@ -251,15 +251,28 @@ async def _copy(connection: Connection, movement: Movement, *, staged: bool) -> 
     return (await connection.execute(INSERT_STAGED)).rowcount
 
 
-def encode_reading(reading: Reading) -> bytes:
-    """One monitoring row for the binary COPY."""
-    recorded = reading.recorded_us - rows.EPOCH_US
-    tag, good_number = _forms(reading.tag_code)
-    if reading.value_num is not None and not reading.quality:
-        return good_number(
-            _COLUMNS, reading.register_id, tag, reading.param_id, _EIGHT, reading.value_num,
-            _NO_TEXT, recorded, _GOOD,
+def encode_readings(readings: Iterable[Reading]) -> list[bytes]:
+    """Monitoring rows for the binary COPY; good numbers, which most are, in one call each."""
+    encoded: list[bytes] = []
+    add, forms, epoch_us = encoded.append, _forms, rows.EPOCH_US
+    columns, eight, no_text, good = _COLUMNS, _EIGHT, _NO_TEXT, _GOOD
+    for reading in readings:
+        if reading.value_num is None or reading.quality:
+            add(encode_reading(reading))
+            continue
+        tag, pack = forms(reading.tag_code)
+        add(
+            pack(
+                columns, reading.register_id, tag, reading.param_id, eight, reading.value_num,
+                no_text, reading.recorded_us - epoch_us, good,
+            )
         )  # fmt: skip
+    return encoded
+
+
+def encode_reading(reading: Reading) -> bytes:
+    """Any monitoring row for the binary COPY."""
+    tag, _ = _forms(reading.tag_code)
     return b"".join(
         (
             _HEAD(8, 4, reading.register_id),
@@ -267,7 +280,7 @@ def encode_reading(reading: Reading) -> bytes:
             _PARAM(reading.param_id),
             rows.NULL if reading.value_num is None else _NUMBER(8, reading.value_num),
             rows.text(reading.value_text),
-            _TAIL(8, recorded, 2, reading.quality),
+            _TAIL(8, reading.recorded_us - rows.EPOCH_US, 2, reading.quality),
             rows.text(reading.quality_reason),
         )
     )
