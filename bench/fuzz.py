@@ -1,8 +1,8 @@
 """`make fuzz`: a million damaged envelopes through the parser; none may crash it or go unnamed.
 
 Each begins as a right envelope of the simulated plant and is damaged by a seeded mutation: bytes
-flipped, cut, repeated, spliced; values and fields replaced by hostile ones. What the parser takes must
-be storable: its text is UTF-8 without NUL, its numbers finite, its time in the calendar.
+flipped, cut, repeated, spliced; values and fields replaced by hostile ones. What the parser takes
+must be storable: its text is UTF-8 without NUL, its numbers finite, its time in the calendar.
 """
 
 import argparse
@@ -31,7 +31,8 @@ from ic3.simulator.plant import Plant
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 HOSTILE = (
     "NaN", "-Infinity", "1e400", "9" * 5000, "-0.0", "1e-400", "9007199254740993", "null", "true",
-    "[]", "{}", '{"a":{"a":{"a":1}}}', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"' + "x" * 5000 + '"',
+    "[]", "{}", '{"a":{"a":{"a":1}}}', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"',
+    '"' + "x" * 5000 + '"',
     "[" * 3000 + "]" * 3000, '"\u202e"', '"\r\n\x1b[31m"', '"; DROP TABLE telemetry; --"', '""',
     "2026-06-15T01:41:43Z", '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999999Z"',
     '"2026-06-15T24:00:00Z"', '"2026-06-15T01:41:60Z"', '"2026-06-15 01:41:43"', '"0000-00-00"',
@@ -39,7 +40,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def damaged(text: str, other: str, draw: random.Random) -> str:
+def damaged(text: str, other: str, draw: random.Random) -> str:  # noqa: PLR0911  one a mutation
     """One mutation of a text; always text, since the layer outside has judged the bytes."""
     at = draw.randrange(len(text))
     match draw.randrange(9):

@@ -103,7 +103,7 @@ async def sweep(options: argparse.Namespace) -> dict[str, Any]:
         async def monitor(one: Any = one, stored: asyncio.Future[bool] = stored) -> Run | None:
             movement = Movement(latest, one.envelopes, now_us=clock.now_us())
             run = await monitoring.save(one, movement, measure_ms=lambda: 1, stored=stored)
-            latest.apply(movement.moved)
+            latest.apply(movement.moved, movement.repeated)
             return run
 
         async with asyncio.TaskGroup() as group:

@@ -113,6 +113,15 @@ DUTIES: Final = {
         metrics="done: `ic3_rows_written`, `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [0018](../decisions/0018-roll-ups.md)",
     ),
+    "states": Duties(
+        run_log="exempt: it reads no telemetry; what happened is a row of `ic3_feed_event`",
+        back_off="exempt: its interval is its pause; what could not be written waits in memory,"
+        " at most 100,000 events",
+        stop=STOPS,
+        metrics="done: `ic3_assets`, `ic3_assets_stale`, `ic3_clock_offset_seconds`,"
+        " `ic3_feed_events`, `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [quality and freshness](../howto/read-quality-and-freshness.md)",
+    ),
 }
 
 

@@ -26,6 +26,7 @@ from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
+from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.addresses import is_loopback
@@ -59,6 +60,7 @@ from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.runs import RunStore
+from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
@@ -333,8 +335,8 @@ async def _run(
     client: RedisRESTClient, base: str, spool: Spool,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
-    latest, runs = LatestReadings(), RecentRuns()
-    feed = Feed(interval_s=settings.poll_interval_s)
+    feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
+    latest, runs = LatestReadings(feed.freshness.stale_after_s), RecentRuns()
     hub = LocalHub(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
@@ -353,6 +355,7 @@ async def _run(
             ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
         ),
         rollups=rollup_store(settings, ingest),
+        states=StateStore(ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
@@ -464,7 +467,8 @@ def _http(
         insecure=settings.ws_insecure, clock=clock, observe=tell,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=ingest, spool=spool, breaker=breaker, clock=clock,
+        feed=feed, latest=latest, runs=runs, hub=hub, database=ingest, spool=spool,
+        breaker=breaker, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
     application = build(
@@ -482,7 +486,8 @@ def _http(
             "history": HistoryReader(
                 HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
             ),
-            "clock": clock,
+            "clock": clock, "state_store": StateStore(requests),
+            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

@@ -92,6 +92,31 @@ class CapTooLow:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetsJudged:
+    """How many assets are in which state, how many are stale in which domain; once an interval."""
+
+    states: Mapping[str, int]
+    stale_by_domain: Mapping[str, int]
+    clock_offset_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChanged:
+    """Keys appeared, vanished or returned, or assets changed their state."""
+
+    events: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClockSuspect:
+    """Most of a sweep seems to come from the future: our own clock is the suspect."""
+
+    future: int
+    accepted: int
+    offset_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConservationBroken:
     """The counters of a sweep do not add up: a fault of this program."""
 
@@ -265,6 +290,9 @@ Observation = (
     | BreakerOpened
     | BreakerClosed
     | CapTooLow
+    | AssetsJudged
+    | FeedChanged
+    | OwnClockSuspect
     | ConservationBroken
     | SpoolFilling
     | SpoolDropped

@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
+    AssetsJudged,
     BreakerClosed,
     BreakerOpened,
     CapTooLow,
@@ -17,10 +18,12 @@ from ic3.observations import (
     ConservationBroken,
     DatabaseBack,
     DatabaseLost,
+    FeedChanged,
     InboxFull,
     LoginRefused,
     MonitoringStarted,
     Observation,
+    OwnClockSuspect,
     PartitionsKept,
     ReplayEnded,
     RequestFailed,
@@ -73,6 +76,15 @@ class LogObserver:
                 )
             case RunFailed(error, duration_ms):
                 log.warning("monitoring run failed", error=error, duration_ms=duration_ms)
+            case AssetsJudged():
+                pass  # a metric
+            case FeedChanged(events):
+                log.info("feed changed", **events)
+            case OwnClockSuspect(future, accepted, offset_s):
+                log.error(
+                    "our own clock is suspected: check the time service of this machine",
+                    future=future, accepted=accepted, offset_s=offset_s,
+                )  # fmt: skip
             case SweepEnded() as sweep:
                 self._sweep(sweep)
             case UpstreamAsked():
@@ -219,6 +231,14 @@ class MetricsObserver:
             "ic3_list_rejected", "Keys of the list not taken.", ["reason"], registry=registry
         )
         self._rows = Counter("ic3_rows_written", "Rows written.", ["table"], registry=registry)
+        self._assets = Gauge("ic3_assets", "Assets by state.", ["state"], registry=registry)
+        self._stale = Gauge(
+            "ic3_assets_stale", "Stale assets by domain.", ["domain"], registry=registry
+        )
+        self._offset = Gauge(
+            "ic3_clock_offset_seconds", "Our clock less the gateway's.", registry=registry
+        )
+        self._feed = Counter("ic3_feed_events", "Events of the feed.", ["event"], registry=registry)
         self._ticks = Counter(
             "ic3_ticks_skipped", "Intervals skipped.", ["worker"], registry=registry
         )
@@ -274,6 +294,11 @@ class MetricsObserver:
                 self._rows.labels("replayed").inc(rows)
             case RolledUp(written):
                 self._rows.labels("ic3_rollup_5m").inc(written)
+            case AssetsJudged() as judged:
+                self._judged(judged)
+            case FeedChanged(events):
+                for event, number in events.items():
+                    self._feed.labels(event).inc(number)
             case TicksSkipped(worker, number):
                 self._ticks.labels(worker).inc(number)
             case WorkerFailed(worker):
@@ -292,6 +317,16 @@ class MetricsObserver:
                 self._requests.inc()
             case _:
                 pass
+
+    def _judged(self, judged: AssetsJudged) -> None:
+        for state, number in judged.states.items():
+            self._assets.labels(state).set(number)
+        # A domain without an asset must not keep the number it had.
+        self._stale.clear()
+        for domain, number in judged.stale_by_domain.items():
+            self._stale.labels(domain).set(number)
+        if judged.clock_offset_s is not None:
+            self._offset.set(judged.clock_offset_s)
 
     def _sweep(self, sweep: SweepEnded) -> None:
         if sweep.error is not None:

@@ -21,6 +21,7 @@ from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
+from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, parse
@@ -42,6 +43,7 @@ from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
+from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 
@@ -228,7 +230,8 @@ async def serving(
     )
     if dsn is not None:
         await database.open()
-    latest, runs, feed = LatestReadings(), RecentRuns(), Feed(interval_s=15)
+    feed, runs = Feed(interval_s=15), RecentRuns()
+    latest = LatestReadings(feed.freshness.stale_after_s)
     hub = LocalHub(
         clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
     )
@@ -247,8 +250,8 @@ async def serving(
         clock=clock, observe=told.append,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, runs=runs, hub=hub, database=database, clock=clock, gateway=gateway,
-        simulated=False, spool=spool, breaker=breaker,
+        feed=feed, latest=latest, runs=runs, hub=hub, database=database, clock=clock,
+        gateway=gateway, simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
     application = build(
         routes,
@@ -266,6 +269,8 @@ async def serving(
             "history": HistoryReader(
                 HistoryStore(database, zone=ZONE), zone=ZONE, clock=clock
             ),
+            "state_store": StateStore(database),
+            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
             **(more or {}),
         },
         hot={

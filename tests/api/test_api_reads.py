@@ -17,7 +17,8 @@ NAMES = [PANEL, "a/b", "a b", "a+b", "100%", "पम्प घर १", "'; DROP
 
 
 def swept(site: Site, *numbers: int, error: str | None = None) -> None:
-    sweep = Sweep(begun_at=NOW, started=0.0, simulated=False, ended_at=NOW, error=error)
+    started = site.clock.monotonic()
+    sweep = Sweep(begun_at=NOW, started=started, simulated=False, ended_at=NOW, error=error)
     sweep.envelopes = [envelope(f"asset {number}", number) for number in numbers]
     site.feed.take(sweep)
 
@@ -73,6 +74,8 @@ async def test_stats_count_what_is_in_memory(site: Site) -> None:
         "assets": 0, "fresh": 0, "stale": 0,
         "in_alarm": 0, "ws_clients": 0, "last_run": (await site.get("/api/monitoring/progress"))
         .json()["latest"], "last_good_at": None, "error": None,
+        "states": {"fresh": 0, "stale": 0, "unreachable": 0, "vanished": 0, "clock_wrong": 0,
+            "never_seen": 0}, "clock": None, "clock_offset_s": None,
     }  # fmt: skip
     # The assets are counted once a second.
     assert (await site.get("/api/stats")).json()["assets"] == 0

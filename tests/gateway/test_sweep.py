@@ -26,6 +26,7 @@ class Listed:
     def __init__(self, keys: list[str]) -> None:
         self.keys = keys
         self.rejected = 0
+        self.server_date = None
 
 
 class Gateway:

@@ -60,6 +60,10 @@ INSERT INTO audit_log (who, role, what, whence, object)
     SELECT 'asha', 'engineer', 'tag mapped', '127.0.0.1', 'x' FROM generate_series(1, 5000);
 INSERT INTO ic3_replay (kind, state, created_by, reason, filter, registry_version)
     SELECT 'map', 'done', 'asha', 'x', '{}', 1 FROM generate_series(1, 5000);
+INSERT INTO ic3_asset_state (serial, state, since) SELECT asset_id, 'fresh', now() FROM assets;
+INSERT INTO ic3_feed_event (at, serial, event)
+    SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', 'asset ' || n, 'state'
+    FROM generate_series(1, 20000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 """
@@ -73,7 +77,7 @@ SWEEP_ROW: Final[Mapping[str, object]] = {
     "list_duplicates": 0, "list_rejected": Jsonb({}), "failed": Jsonb({}),
     "quarantined": Jsonb({}), "tags_rejected": Jsonb({}), "phase_ms": Jsonb({}),
     "simulated": True, "error": None, "origin": "live", "keys_listed": 0, "read_ok": 0, "dead": 0,
-    "gap": 0, "deferred_by": Jsonb({}), "spool": None, "spool_id": None,
+    "gap": 0, "deferred_by": Jsonb({}), "spool": None, "spool_id": None, "times": Jsonb({}),
 }  # fmt: skip
 RUN_ROW: Final[Mapping[str, object]] = {
     "run_at": NOW, "keys_scanned": 0, "matched": 0, "unmatched": 0, "rows_inserted": 0,
@@ -234,6 +238,12 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "rollups.SETTLE_ZONE": {"zone": "Asia/Kolkata", "now": NOW},
     "rollups.TAKE": {"newest_at": NOW, "zone": "Asia/Kolkata"},
+    "states.KEEP_EVENTS": {"rows": Jsonb([])},
+    "states.KEEP_STATES": {"rows": Jsonb([])},
+    "states.KNOWN_STATES": {},
+    "states.RECENT_EVENTS": {"limit": 100},
+    "states.TRIM_EVENTS": {"before": NOW - timedelta(days=3)},
+    "states.TRIM_MANY_EVENTS": {"keep": 4000},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},
     "telemetry.INSERT_KEYS": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
     "telemetry.INSERT_STAGED": {},
@@ -283,6 +293,7 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
+        "states.RECENT_EVENTS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

@@ -9,6 +9,7 @@ from ic3.domain.sweeps import Sweep
 NOW = datetime(2026, 6, 15, 1, 42, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
 SECOND_US = 1_000_000
+STARTED = 1000.0
 VALVE = "Patel Road_Baljeet Nagar_SV_92"
 PANEL = "C Block Ranjeet Nagar_LT Panel_19"
 HEALTH = Parameter(1, "Health score", "HEALTH_SCORE", "%")
@@ -67,11 +68,17 @@ def registered(serial: str, register_id: int) -> RegisteredAsset:
     return RegisteredAsset(register_id, serial, {"HEALTH_SCORE": HEALTH, "STATUS": STATUS})
 
 
-def sweep(*envelopes: Envelope, error: str | None = None, ended_at: datetime | None = NOW) -> Sweep:
+def sweep(
+    *envelopes: Envelope,
+    error: str | None = None,
+    ended_at: datetime | None = NOW,
+    begun_at: datetime = NOW,
+    started: float = STARTED,
+) -> Sweep:
     """A sweep that has ended."""
     return Sweep(
-        begun_at=NOW,
-        started=1000.0,
+        begun_at=begun_at,
+        started=started,
         simulated=True,
         ended_at=ended_at,
         envelopes=list(envelopes),

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import msgspec
-from builders import HEALTH, NOW_US, PANEL, STATUS, reading, registered
+from builders import HEALTH, NOW_US, PANEL, STATUS, VALVE, envelope, reading, registered
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ic3.domain.latest import LatestReadings, Live
+from ic3.domain.envelope import Value
+from ic3.domain.latest import LatestReadings, Live, Movement
 from ic3.domain.mapping import Parameter, Reading, Register
 
 GOLDEN = Path(__file__).parent / "golden" / "live.json"
@@ -151,3 +154,29 @@ def test_replaced_state_is_what_the_table_holds() -> None:
     latest.replace({12: {"HEALTH_SCORE": reading(number=7.0)}})
 
     assert numbers(latest) == [7.0]
+
+
+Values = st.dictionaries(
+    st.sampled_from(["HEALTH_SCORE", "STATUS", "OTHER"]), st.sampled_from([None, 1.0, 2.0, "open"])
+)
+Sent = st.lists(st.tuples(st.sampled_from([PANEL, VALVE]), st.integers(-3, 3), Values), max_size=12)
+
+
+@given(st.lists(Sent, max_size=4))
+def test_f23_sweep_in_any_order_moves_what_its_readings_move_one_by_one(
+    sweeps: list[list[tuple[str, int, dict[str, Value]]]],
+) -> None:
+    latest = latest_of()
+    latest.register = Register(
+        1, {PANEL: registered(PANEL, 12), VALVE: registered(VALVE, 13)}, {1: HEALTH, 2: STATUS}
+    )
+    for sent in sweeps:
+        envelopes = [
+            envelope(serial, values, occurred_us=NOW_US + after_us)
+            for serial, after_us, values in sent
+        ]
+        movement = Movement(latest, envelopes, now_us=NOW_US)
+        readings = [each for batch in movement.batches() for each in batch]
+
+        assert movement.moved == latest.advanced(readings)
+        latest.apply(movement.moved, movement.repeated)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from builders import NOW, NOW_US, SECOND_US, VALVE, envelope, sweep
+from builders import NOW, NOW_US, SECOND_US, STARTED, VALVE, envelope, sweep
 
 from ic3.domain.envelope import Envelope
 from ic3.domain.status import NEWEST_LIMIT, AssetState, Feed, FeedCounts
 
-LIMIT_US = 45 * SECOND_US  # three intervals of 15 s
+LIMIT_S = 45.0  # three intervals of 15 s
 
 
 def feed_of(*envelopes: Envelope) -> Feed:
@@ -17,36 +17,40 @@ def feed_of(*envelopes: Envelope) -> Feed:
     return feed
 
 
+def counts(feed: Feed, after_s: float = 0) -> FeedCounts:
+    """What a feed counts so many seconds after the first sweep began."""
+    return feed.counts(now=STARTED + after_s, now_us=NOW_US)
+
+
 def in_alarm(*envelopes: Envelope) -> int:
-    return feed_of(*envelopes).counts(now_us=NOW_US).in_alarm
+    return counts(feed_of(*envelopes)).in_alarm
 
 
 def test_empty_feed_counts_nothing() -> None:
-    assert Feed(interval_s=15).counts(now_us=NOW_US) == FeedCounts(0, 0, 0, 0)
+    assert counts(Feed(interval_s=15)) == FeedCounts(0, 0, 0, 0)
 
 
 def test_asset_is_fresh_for_three_intervals_and_stale_after() -> None:
     feed = feed_of(envelope())
 
-    assert feed.counts(now_us=NOW_US + LIMIT_US) == FeedCounts(1, 1, 0, 0)
-    assert feed.counts(now_us=NOW_US + LIMIT_US + 1) == FeedCounts(1, 0, 1, 0)
+    assert counts(feed, LIMIT_S) == FeedCounts(1, 1, 0, 0)
+    assert counts(feed, LIMIT_S + 0.001) == FeedCounts(1, 0, 1, 0)
 
 
 def test_fresh_and_stale_add_up_to_all_assets() -> None:
-    feed = feed_of(
-        envelope("A"), envelope("B", received_us=NOW_US - LIMIT_US - 1), envelope("C", alarm="LOW")
-    )
+    feed = feed_of(envelope("B"))
+    feed.take(sweep(envelope("A"), envelope("C", alarm="LOW"), started=STARTED + 46))
 
-    assert feed.counts(now_us=NOW_US) == FeedCounts(assets=3, fresh=2, stale=1, in_alarm=1)
+    assert counts(feed, 46) == FeedCounts(assets=3, fresh=2, stale=1, in_alarm=1)
 
 
 def test_new_record_makes_a_stale_asset_fresh() -> None:
     feed = feed_of(envelope())
-    later_us = NOW_US + 2 * LIMIT_US
+    assert counts(feed, 90).stale == 1
 
-    feed.take(sweep(envelope(occurred_us=later_us, received_us=later_us)))
+    feed.take(sweep(envelope(occurred_us=NOW_US + 1), started=STARTED + 90))
 
-    assert feed.counts(now_us=later_us) == FeedCounts(1, 1, 0, 0)
+    assert counts(feed, 90) == FeedCounts(1, 1, 0, 0)
 
 
 @pytest.mark.parametrize("word", ["NORMAL", "normal", "Normal", None])
@@ -66,16 +70,15 @@ def test_newer_record_ends_an_alarm() -> None:
 
     feed.take(sweep(envelope(alarm="NORMAL", occurred_us=NOW_US + 1)))
 
-    assert feed.counts(now_us=NOW_US).in_alarm == 0
+    assert counts(feed).in_alarm == 0
 
 
 def test_late_record_neither_alarms_nor_refreshes() -> None:
     feed = feed_of(envelope())
-    later_us = NOW_US + 2 * LIMIT_US
 
-    feed.take(sweep(envelope(alarm="HIGH", occurred_us=NOW_US - 1, received_us=later_us)))
+    feed.take(sweep(envelope(alarm="HIGH", occurred_us=NOW_US - 1), started=STARTED + 90))
 
-    assert feed.counts(now_us=later_us) == FeedCounts(assets=1, fresh=0, stale=1, in_alarm=0)
+    assert counts(feed, 90) == FeedCounts(assets=1, fresh=0, stale=1, in_alarm=0)
 
 
 def test_late_record_does_not_end_an_alarm() -> None:
@@ -85,13 +88,13 @@ def test_late_record_does_not_end_an_alarm() -> None:
 @pytest.mark.parametrize("occurred_us", [NOW_US + 300 * SECOND_US + 1, 0])
 def test_implausible_time_never_alarms_and_never_freezes_the_asset(occurred_us: int) -> None:
     feed = feed_of(envelope(alarm="HIGH", occurred_us=occurred_us))
-    assert feed.counts(now_us=NOW_US) == FeedCounts(1, 1, 0, 0)
+    assert counts(feed) == FeedCounts(1, 0, 1, 0)
 
     feed.take(sweep(envelope(alarm="LOW")))
-    assert feed.counts(now_us=NOW_US).in_alarm == 1
+    assert counts(feed).in_alarm == 1
 
     feed.take(sweep(envelope(alarm="NORMAL", occurred_us=occurred_us)))
-    assert feed.counts(now_us=NOW_US).in_alarm == 1
+    assert counts(feed).in_alarm == 1
 
 
 def test_failed_sweep_brings_what_it_read_and_is_no_good_one() -> None:
@@ -100,7 +103,7 @@ def test_failed_sweep_brings_what_it_read_and_is_no_good_one() -> None:
 
     feed.take(sweep(envelope("other"), error="gateway: away", ended_at=later))
 
-    assert feed.counts(now_us=NOW_US).assets == 2
+    assert counts(feed).assets == 2
     assert feed.last_error == "gateway: away"
     assert (feed.last_sweep_at, feed.last_good_at) == (later, NOW)
 
@@ -151,7 +154,9 @@ def test_restored_feed_is_what_the_database_knows() -> None:
     )
 
     assert feed.restored
-    assert feed.counts(now_us=NOW_US) == FeedCounts(2, 1, 1, 1)
+    assert counts(feed) == FeedCounts(2, 0, 2, 1)
+    feed.take(sweep())
+    assert counts(feed) == FeedCounts(2, 1, 1, 1)
     assert [each.asset_id for each in feed.newest(500)] == ["newest", "older"]
 
 
@@ -161,5 +166,5 @@ def test_sweep_after_a_restore_moves_what_was_restored() -> None:
 
     feed.take(sweep(envelope(VALVE)))
 
-    assert feed.counts(now_us=NOW_US) == FeedCounts(1, 1, 0, 0)
+    assert counts(feed) == FeedCounts(1, 1, 0, 0)
     assert [each.asset_id for each in feed.newest(500)] == [VALVE, "older"]

@@ -13,6 +13,7 @@ from ic3.api import (
     quarantine,
     replays,
     runs,
+    states,
     telemetry,
 )
 from ic3.api.server import EVERYBODY, Route
@@ -27,6 +28,8 @@ ROUTES: Final = (
     Route("GET", "/api/monitoring/history", history.read, Role.VIEWER),
     Route("GET", "/api/telemetry", telemetry.newest, Role.VIEWER),
     Route("GET", "/api/stats", telemetry.stats, Role.VIEWER),
+    Route("GET", "/api/assets/states", states.states, Role.VIEWER),
+    Route("GET", "/api/feed/events", states.events, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
     Route("GET", "/api/inbox", inbox.listed, Role.ENGINEER),
     Route("GET", "/api/inbox/suggestions", inbox.suggestions, Role.ENGINEER),

@@ -9,7 +9,8 @@ from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from ic3.clock import Clock
-from ic3.domain.status import STALE_AFTER_INTERVALS, Feed
+from ic3.domain.freshness import STALE_AFTER
+from ic3.domain.status import Feed
 from ic3.gateway.breaker import Breaker
 from ic3.store.pool import Database
 
@@ -36,7 +37,7 @@ class Readiness(msgspec.Struct):
 
 
 class ReadinessReader:
-    """Judges the database, the gateway and the last sweeps, in words that anybody may read.
+    """Judges the database, the gateway, the last sweeps and our clock; anybody may read it.
 
     Args:
         database: Away or not; its reason, which names hosts, stays in the log.
@@ -54,7 +55,7 @@ class ReadinessReader:
         self._database = database
         self._feed = feed
         self._breaker = breaker
-        self._overdue_s = STALE_AFTER_INTERVALS * interval_s + OVERDUE_GRACE_S
+        self._overdue_s = STALE_AFTER * interval_s + OVERDUE_GRACE_S
         self._plant = "simulated" if simulated else "real"
         self._clock = clock
         self.stopping = False
@@ -74,6 +75,8 @@ class ReadinessReader:
                 f" next try from {at.isoformat(timespec='seconds')}"
             )
         reasons += self._of_sweeps()
+        if self._feed.freshness.own_clock is not None:
+            reasons.append(self._feed.freshness.own_clock.words)
         return Readiness(not reasons, reasons, self._plant)
 
     def _of_sweeps(self) -> list[str]:

@@ -10,6 +10,8 @@ from litestar.params import QueryParameter
 from ic3 import __version__
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, Value, time_text
+from ic3.domain.freshness import State
+from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
 from ic3.gateway.breaker import Breaker, BreakerState
@@ -60,7 +62,13 @@ class SpoolState(msgspec.Struct):
 class Stats(msgspec.Struct):
     """Counts for the top bar.
 
-    `breaker` says whether the gateway is asked; `next_try_at` when it may be where it is not.
+    Attributes:
+        breaker: Whether the gateway is asked.
+        next_try_at: When it may be asked again, where it is left alone.
+        stale: All that are not fresh; `states` tells them apart.
+        states: State to number of assets; `never_seen` are in the register only.
+        clock: Why this machine's clock is suspected; null where it is not.
+        clock_offset_s: Our clock less the gateway's, to a second.
     """
 
     version: str
@@ -79,16 +87,21 @@ class Stats(msgspec.Struct):
     last_run: Run | None
     last_good_at: datetime | None
     error: str | None
+    states: dict[str, int]
+    clock: str | None
+    clock_offset_s: float | None
 
 
 class StatsReader:
     """Counts what is in memory; the assets are counted at most once a second."""
 
     def __init__(
-        self, *, feed: Feed, runs: RecentRuns, hub: LocalHub, database: Database, spool: Spool,
-        breaker: Breaker, clock: Clock, gateway: str, simulated: bool,
+        self, *, feed: Feed, latest: LatestReadings, runs: RecentRuns, hub: LocalHub,
+        database: Database, spool: Spool, breaker: Breaker, clock: Clock, gateway: str,
+        simulated: bool,
     ) -> None:  # fmt: skip
         self._feed = feed
+        self._latest = latest
         self._runs = runs
         self._hub = hub
         self._database = database
@@ -99,16 +112,19 @@ class StatsReader:
         self._breaker = breaker
         self._started_at = clock.now()
         self._counted = float("-inf")
-        self._counts = feed.counts(now_us=clock.now_us())
+        self._counts = feed.counts(now=clock.monotonic(), now_us=clock.now_us())
+        self._states: dict[str, int] = {}
 
     def read(self) -> Stats:
         """The counts now."""
         now = self._clock.monotonic()
         if now - self._counted >= 1:
-            self._counts = self._feed.counts(now_us=self._clock.now_us())
+            self._counts = self._feed.counts(now=now, now_us=self._clock.now_us())
+            self._states = self._by_state()
             self._counted = now
         away_since = self._database.away_since
         counts = self._counts
+        own_clock = self._feed.freshness.own_clock
         return Stats(
             version=__version__,
             started_at=self._started_at,
@@ -126,6 +142,9 @@ class StatsReader:
             last_run=self._runs.progress().latest,
             last_good_at=self._feed.last_good_at,
             error=self._feed.last_error,
+            states=self._states,
+            clock=own_clock.words if own_clock else None,
+            clock_offset_s=self._feed.freshness.clock_offset_s,
         )
 
     def _spool_state(self) -> SpoolState:
@@ -136,6 +155,15 @@ class StatsReader:
     def _next_try_at(self) -> datetime | None:
         wait_s = self._breaker.next_try_s
         return None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
+
+    def _by_state(self) -> dict[str, int]:
+        """Every state, those of no asset too."""
+        counted = {state.value: self._counts.states.get(state, 0) for state in State}
+        feed = self._feed.freshness
+        counted[State.NEVER_SEEN] = sum(
+            serial not in feed for serial in self._latest.register.assets
+        )
+        return counted
 
 
 async def newest(

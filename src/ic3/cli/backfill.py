@@ -168,7 +168,7 @@ class _Filler:
         async with asyncio.TaskGroup() as group:
             group.create_task(save())
             rows = group.create_task(self._monitoring.fill(sweep, movement, stored=stored))
-        self._latest.apply(movement.moved)
+        self._latest.apply(movement.moved, movement.repeated)
         self._moved.update(movement.moved)
         self._counts["stored"] += sweep.stored
         self._counts["duplicate"] += sweep.duplicate

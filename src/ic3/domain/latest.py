@@ -1,19 +1,27 @@
 """The newest value of every mapped tag, in memory: what the live endpoint answers from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from ic3.domain.envelope import Envelope, time_text
-from ic3.domain.mapping import Reading, Register, map_envelopes
+from ic3.domain.mapping import Moved, Past, Reading, Register, TagsOfAsset, map_envelopes
+from ic3.domain.quality import Quality, Repeated, Repeats
 from ic3.domain.sweeps import Equation, batches, mapping_equation
 
-TagsOfAsset = Mapping[str, Reading]
-Moved = dict[int, dict[str, Reading]]
+StaleAfter = Callable[[str, str], float | None]
+_QUALITY_WORDS: Final = {each.value: each.name for each in Quality}
 
 
 class LiveRow(msgspec.Struct, frozen=True):
-    """One reading as the live endpoint answers it."""
+    """One reading as the live endpoint answers it.
+
+    Attributes:
+        quality: GOOD, UNCERTAIN or BAD: our own judgement; `quality_reason` is None where it is
+            good.
+        stale_after_s: Seconds without a new record after which the value is stale, as learned.
+    """
 
     serial_number: str
     asset_id: int
@@ -24,6 +32,9 @@ class LiveRow(msgspec.Struct, frozen=True):
     value_num: float | None
     value_text: str | None
     recorded_at: str
+    quality: str = Quality.GOOD.name
+    quality_reason: str | None = None
+    stale_after_s: float | None = None
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -35,11 +46,21 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class LatestReadings:
-    """Newest value per asset and tag; moves only forward in the source's time."""
+    """Newest value per asset and tag; moves only forward in the source's time.
 
-    def __init__(self) -> None:
+    Args:
+        stale_after_s: Serial number and tag to the seconds after which it is stale.
+    """
+
+    def __init__(self, stale_after_s: StaleAfter = lambda _serial, _tag: None) -> None:
         self._assets: dict[int, TagsOfAsset] = {}
+        self._stale_after_s = stale_after_s
+        self._repeats = Repeats()
         self.register = Register()
+
+    def past(self, moved: Moved) -> Past:
+        """What readings newer than these, and than those that `moved` holds, are judged by."""
+        return Past(self._assets, moved, self._repeats)
 
     def replace(self, assets: dict[int, TagsOfAsset]) -> None:
         """Take what the latest table holds."""
@@ -64,8 +85,14 @@ class LatestReadings:
             tags[tag] = reading
         return changed
 
-    def apply(self, changed: Mapping[int, TagsOfAsset]) -> None:
-        """Take what `advanced` answered, once it is in the database."""
+    def apply(self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[Repeated] = ()) -> None:
+        """Take what the mapping moved, once it is in the database.
+
+        Args:
+            changed: Register id to the newest readings.
+            repeated: Gauges that showed the number they had before.
+        """
+        self._repeats.learn(changed, repeated)
         self._assets.update(changed)
 
     def live(self, serial: str) -> Live:
@@ -84,7 +111,8 @@ class LatestReadings:
                 LiveRow(
                     serial, asset.register_id, tag, parameter.name, parameter.tag_code,
                     parameter.unit, newest.value_num, newest.value_text,
-                    time_text(newest.recorded_us),
+                    time_text(newest.recorded_us), _QUALITY_WORDS[newest.quality],
+                    newest.quality_reason, self._stale_after_s(serial, tag),
                 )
             )  # fmt: skip
         return Live(serial, len(rows), rows)
@@ -101,6 +129,7 @@ class Movement:
     Attributes:
         moved: Register id to the newest readings of each asset that moved; whole after the last
             batch.
+        repeated: Gauges that showed the number they had before; likewise.
         tags_skipped: Tags without a parameter; likewise. `unmapped` names them, serial number and
             tag with a line feed between, at most a thousand.
         tags_refused: Tags that the parser rejected.
@@ -115,6 +144,7 @@ class Movement:
         self._envelopes = envelopes
         self._now_us = now_us
         self.moved: Moved = {}
+        self.repeated: list[Repeated] = []
         self.tags_skipped = 0
         self.tags_refused = 0
         self.tags = 0
@@ -131,15 +161,29 @@ class Movement:
 
     def batches(self) -> Iterator[list[Reading]]:
         """The readings, from the first again at each call."""
-        self.moved, self.tags_skipped, self.tags_refused, self.tags = {}, 0, 0, 0
-        self.unmapped, self.readings = [], 0
+        self.moved, self.repeated, self.unmapped, self.readings = {}, [], [], 0
+        self.tags_skipped = self.tags_refused = self.tags = 0
         register = self._latest.register
-        for batch in batches(self._envelopes):
-            mapped = map_envelopes(register, batch, now_us=self._now_us)
+        past = self._latest.past(self.moved)
+        for batch in _each_asset_once(batches(self._envelopes)):
+            mapped = map_envelopes(register, batch, now_us=self._now_us, past=past)
             self.tags_skipped += mapped.tags_skipped
             self.tags_refused += mapped.tags_refused
             self.tags += mapped.tags
             self.unmapped += mapped.unmapped
             self.readings += len(mapped.readings)
-            self._latest.advanced(mapped.readings, self.moved)
+            self.moved.update(mapped.moved)
+            self.repeated += mapped.repeated
             yield mapped.readings
+
+
+def _each_asset_once(portions: Iterable[Sequence[Envelope]]) -> Iterator[Sequence[Envelope]]:
+    """The portions, parted where an asset stands in one twice: its first is the other's past."""
+    for portion in portions:
+        start, seen = 0, set[str]()
+        for index, envelope in enumerate(portion):
+            if envelope.asset_id in seen:
+                yield portion[start:index]
+                start, seen = index, set()
+            seen.add(envelope.asset_id)
+        yield portion[start:]

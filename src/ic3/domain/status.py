@@ -1,15 +1,15 @@
 """What is known of the feed right now, in memory: freshness, alarms, the newest envelopes."""
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ic3.domain.envelope import Envelope, Plausibility, plausibility
+from ic3.domain.freshness import Freshness, State
 from ic3.domain.sweeps import Sweep
 
 NEWEST_LIMIT = 500
-STALE_AFTER_INTERVALS = 3
 
 
 @dataclass(slots=True)
@@ -29,19 +29,29 @@ class AssetState:
 
 @dataclass(frozen=True, slots=True)
 class FeedCounts:
-    """How many assets are in which state."""
+    """How many assets are in which state.
+
+    Attributes:
+        stale: All that are not fresh; `states` tells them apart.
+    """
 
     assets: int
     fresh: int
     stale: int
     in_alarm: int
+    states: Mapping[State, int] = field(default_factory=dict, compare=False)
 
 
 class Feed:
-    """The feed as this process has seen it; rebuilt from the database at start."""
+    """The feed as this process has seen it; rebuilt from the database at start.
 
-    def __init__(self, *, interval_s: float) -> None:
-        self._stale_after_us = int(STALE_AFTER_INTERVALS * interval_s * 1_000_000)
+    Args:
+        interval_s: Between two sweeps.
+        raw_days: How far the retained past reaches.
+    """
+
+    def __init__(self, *, interval_s: float, raw_days: int = 30) -> None:
+        self.freshness = Freshness(interval_s=interval_s, raw_days=raw_days)
         self._assets: dict[str, AssetState] = {}
         self._newest: deque[Envelope] = deque(maxlen=NEWEST_LIMIT)
         self.last_sweep_at: datetime | None = None
@@ -51,7 +61,11 @@ class Feed:
 
     def restore(self, assets: Iterable[tuple[str, AssetState]], newest: list[Envelope]) -> None:
         """Take what the database knows, newest envelope first."""
-        self._assets.update(assets)
+        for serial, state in assets:
+            self._assets[serial] = state
+            self.freshness.remember(
+                serial, occurred_us=state.occurred_us, received_us=state.received_us
+            )
         self._newest.clear()
         self._newest.extend(reversed(newest))
         self.restored = True
@@ -60,11 +74,16 @@ class Feed:
         """Take a sweep that has ended; a failed one brings what it read before it failed."""
         self.last_sweep_at = sweep.ended_at or sweep.begun_at
         self.last_error = sweep.error
+        self.freshness.take(sweep)
         if sweep.error is None:
             self.last_good_at = self.last_sweep_at
         for envelope in sweep.envelopes:
             self._move(envelope)
         self._newest.extend(sweep.envelopes[-NEWEST_LIMIT:])
+
+    def judge_times(self, sweep: Sweep) -> None:
+        """Count what is late or of a suspect time in a sweep that is not taken yet."""
+        sweep.times = self.freshness.times_of(sweep)
 
     def _move(self, envelope: Envelope) -> None:
         """Late news neither refreshes nor alarms; of an impossible time only the asset counts."""
@@ -84,10 +103,15 @@ class Feed:
         """The envelopes received last, newest first."""
         return list(reversed(self._newest))[:limit]
 
-    def counts(self, *, now_us: int) -> FeedCounts:
-        """Assets by state; stale is one without a new record for three intervals."""
-        horizon = now_us - self._stale_after_us
-        states = self._assets.values()
-        fresh = sum(state.received_us >= horizon for state in states)
-        in_alarm = sum(state.in_alarm for state in states)
-        return FeedCounts(len(states), fresh, len(states) - fresh, in_alarm)
+    def counts(self, *, now: float, now_us: int) -> FeedCounts:
+        """Assets by state.
+
+        Args:
+            now: Monotonic seconds: freshness is our receipt of a new record.
+            now_us: The wall clock, for stamps.
+        """
+        states = self.freshness.judge(now=now, now_us=now_us)
+        fresh = states.get(State.FRESH, 0)
+        in_alarm = sum(state.in_alarm for state in self._assets.values())
+        assets = len(self._assets)
+        return FeedCounts(assets, fresh, assets - fresh, in_alarm, dict(states))

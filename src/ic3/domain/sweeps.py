@@ -1,7 +1,7 @@
 """One pass over the gateway: what it brought and what became of every key."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -84,6 +84,11 @@ class Sweep:
         dead: Accepted envelopes that PostgreSQL refused, row by row.
         duplicates: Those of the envelopes that telemetry had already; known once it is stored.
         keys: Reason to keys, for who wants to know which; bounded.
+        listed: Key to serial number of the list, the same object while the list stays the same;
+            None where no list was read.
+        unread: Keys that failed, beside their count in `failed`.
+        times: Accepted envelopes that were late or of a suspect time; attributes, not places.
+        server_date: The Date header of the list's answer.
     """
 
     begun_at: datetime
@@ -116,6 +121,10 @@ class Sweep:
     keys: dict[str, list[str]] = field(default_factory=dict)
     error: str | None = None
     origin: Origin = Origin.LIVE
+    listed: Mapping[str, str] | None = None
+    unread: list[str] = field(default_factory=list)
+    times: Counter[str] = field(default_factory=Counter)
+    server_date: datetime | None = None
 
     def take(self, envelope: Envelope) -> None:
         """Take an envelope."""
@@ -212,6 +221,7 @@ class SweepRecord(msgspec.Struct, kw_only=True):
     failed: dict[str, int]
     quarantined: dict[str, int]
     tags_rejected: dict[str, int]
+    times: dict[str, int]
 
     def sweep(self, envelopes: list[Envelope], *, spool_id: int, started: float) -> Sweep:
         """The sweep again."""
@@ -228,7 +238,7 @@ class SweepRecord(msgspec.Struct, kw_only=True):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTERS = ("deferred", "list_rejected", "failed", "quarantined", "tags_rejected")
+_COUNTERS = ("deferred", "list_rejected", "failed", "quarantined", "tags_rejected", "times")
 _PLAIN = tuple(
     name
     for name in SweepRecord.__struct_fields__

@@ -93,6 +93,7 @@ class Sweeper:
             self._plan = _plan(listed.keys)
         plan = self._plan
         sweep.keys_listed = len(listed.keys) + listed.rejected
+        sweep.listed, sweep.server_date = plan.serials, listed.server_date
         sweep.list_duplicates = plan.duplicates
         for item in plan.rejected:
             sweep.list_rejected[item.reason] += 1
@@ -207,6 +208,7 @@ class Sweeper:
         else:
             sweep.failed[error.reason] += 1
             sweep.name_key(f"failed:{error.reason}", serial)
+            sweep.unread.append(key)
 
     def _phase(self, sweep: Sweep, name: str, begun: float) -> None:
         sweep.phase_ms[name] = round((self._clock.monotonic() - begun) * 1000, 3)

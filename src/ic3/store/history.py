@@ -108,7 +108,7 @@ class HistoryStore:
         """All parameters."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(register.PARAMETERS)
-            return {row[0]: Parameter(*row) for row in await cursor.fetchall()}
+            return {row[0]: register.parameter_of(*row) for row in await cursor.fetchall()}
 
     async def mapped_tags(self, register_id: int) -> dict[str, int]:
         """Tag to parameter, as the asset is mapped today."""

@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf, isnan
 from typing import Any, Final, LiteralString
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
+from ic3.domain.quality import Kind
 from ic3.store.pool import Connection, Database
 
 VERSION: Final = "SELECT version FROM ic3_registry_version"
-PARAMETERS: Final = (
-    "SELECT param_id, parameter_name, param_tag_code, unit FROM ic3_parameter_master"
-)
-ASSETS: Final = "SELECT asset_id, serialnumber FROM ic3_asset_master"
+PARAMETERS: Final = """
+SELECT param_id, parameter_name, param_tag_code, unit, kind, range_low, range_high, rate_max_per_s
+FROM ic3_parameter_master
+"""
+ASSETS: Final = "SELECT asset_id, serialnumber, domain FROM ic3_asset_master"
 TAG_MAP: Final = "SELECT asset_id, tag_code, param_id FROM ic3_asset_tag_map"
 COUNT_ASSETS: Final = "SELECT count(*) FROM ic3_asset_master"
 
@@ -187,15 +190,26 @@ def _plain(field: Any) -> Any:
 
 
 async def _load(connection: Connection, version: int) -> Register:
-    parameters = {
-        row[0]: Parameter(*row) for row in await (await connection.execute(PARAMETERS)).fetchall()
-    }
+    cursor = await connection.execute(PARAMETERS)
+    parameters = {row[0]: parameter_of(*row) for row in await cursor.fetchall()}
     by_id = {
-        register_id: RegisteredAsset(register_id, serial, {})
-        for register_id, serial in await (await connection.execute(ASSETS)).fetchall()
+        register_id: RegisteredAsset(register_id, serial, {}, domain)
+        for register_id, serial, domain in await (await connection.execute(ASSETS)).fetchall()
     }
     for register_id, tag, param_id in await (await connection.execute(TAG_MAP)).fetchall():
         asset, parameter = by_id.get(register_id), parameters.get(param_id)
         if asset is not None and parameter is not None:
             asset.parameters[tag] = parameter
     return Register(version, {each.serial: each for each in by_id.values()}, parameters)
+
+
+def parameter_of(
+    param_id: int, name: str, tag_code: str, unit: str | None, kind: Kind | None, *limits: Any
+) -> Parameter:
+    """A parameter; a limit that is absent, or NaN, limits nothing."""
+    low, high, rate = (None if limit is None or isnan(limit) else float(limit) for limit in limits)
+    return Parameter(
+        param_id, name, tag_code, unit, kind=kind,
+        range_low=-inf if low is None else low, range_high=inf if high is None else high,
+        rate_max_per_s=inf if rate is None else rate,
+    )  # fmt: skip

@@ -9,8 +9,7 @@ from psycopg.types.json import Jsonb
 
 from ic3.domain.acts import Actor
 from ic3.domain.envelope import Envelope
-from ic3.domain.latest import Moved
-from ic3.domain.mapping import Reading
+from ic3.domain.mapping import Moved, Reading
 from ic3.domain.replays import Job, JobKind, JobState, Scope
 from ic3.errors import InputError
 from ic3.store.audit import record

@@ -92,12 +92,12 @@ INSERT_SWEEP: Final = """
 INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_listed, keys_scanned, matched, unmatched,
     read_ok, unchanged, accepted, stored, duplicate, dead, gap, deferred, deferred_by,
     list_duplicates, list_rejected, failed, quarantined, tags_rejected, phase_ms, simulated, error,
-    origin, spool, spool_id)
+    origin, spool, spool_id, times)
 VALUES (%(id)s, %(begun_at)s, %(ended_at)s, %(keys_listed)s, %(keys_scanned)s, %(matched)s,
     %(unmatched)s, %(read_ok)s, %(unchanged)s, %(accepted)s, %(stored)s, %(duplicate)s, %(dead)s,
     %(gap)s, %(deferred)s, %(deferred_by)s, %(list_duplicates)s, %(list_rejected)s, %(failed)s,
     %(quarantined)s, %(tags_rejected)s, %(phase_ms)s, %(simulated)s, %(error)s, %(origin)s,
-    %(spool)s, %(spool_id)s)
+    %(spool)s, %(spool_id)s, %(times)s)
 ON CONFLICT (id) DO NOTHING
 """
 INSERT_KEYS: Final = """
@@ -315,7 +315,7 @@ class TelemetryStore:
             "accepted", "stored", "duplicate", "dead", "gap", "list_duplicates", "simulated",
             "error", "origin", "spool_id",
         )  # fmt: skip
-        counted = ("list_rejected", "failed", "quarantined", "tags_rejected", "phase_ms")
+        counted = ("list_rejected", "failed", "quarantined", "tags_rejected", "phase_ms", "times")
         await connection.execute(
             INSERT_SWEEP,
             {

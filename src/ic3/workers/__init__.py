@@ -19,6 +19,7 @@ from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
+from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
@@ -27,6 +28,7 @@ from ic3.workers.retention import Retention
 from ic3.workers.rollup import Rollup
 from ic3.workers.runner import Worker
 from ic3.workers.save import Save, UnsavedSweeps
+from ic3.workers.states import States
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Parts:
     replays: ReplayStore
     partitions: PartitionStore
     rollups: RollupStore
+    states: StateStore
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -93,6 +96,13 @@ def _rollup(parts: Parts) -> Worker:
     return Rollup(rollups=parts.rollups, clock=parts.clock, observe=parts.observe)
 
 
+def _states(parts: Parts) -> Worker:
+    return States(
+        freshness=parts.feed.freshness, store=parts.states, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -100,4 +110,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _replay,
     _retention,
     _rollup,
+    _states,
 )

@@ -188,7 +188,7 @@ class Monitoring:
                 sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored,
                 taken=taken,
             )  # fmt: skip
-            self._latest.apply(movement.moved)
+            self._latest.apply(movement.moved, movement.repeated)
         self._inbox.apply(taken)
         if taken.left_out:
             self._observe(InboxFull(taken.left_out))

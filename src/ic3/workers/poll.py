@@ -114,6 +114,7 @@ class Poll:
                 self._observe(
                     ConservationBroken(None, equation.says, equation.left, equation.right)
                 )
+        self._feed.judge_times(sweep)
 
     async def _accept(self, sweep: Sweep) -> None:
         """The one durable commit; nothing is told to anybody before it has returned."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US, Envelope
-from ic3.domain.latest import LatestReadings, Moved
-from ic3.domain.mapping import Reading, Register, map_envelopes
+from ic3.domain.latest import LatestReadings
+from ic3.domain.mapping import Moved, Reading, Register, map_envelopes
 from ic3.domain.replays import Job, JobState
 from ic3.errors import DatabaseAway, StoreError
 from ic3.observations import Observe, ReplayEnded

@@ -1,8 +1,5 @@
 -- Roll-ups of the monitoring rows: five minutes and one hour, and what is to be rolled up again.
 
-ALTER TABLE ic3_asset_monitoring_data ADD COLUMN IF NOT EXISTS quality smallint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN ic3_asset_monitoring_data.quality IS '0 GOOD, 1 UNCERTAIN, 2 BAD.';
-
 CREATE TABLE ic3_rollup_5m (
     bucket_at timestamptz NOT NULL,
     asset_id int NOT NULL,
