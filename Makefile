@@ -45,6 +45,9 @@ bench: $(READY)  ## the timed runs beside the Go peer; needs a quiet machine
 chaos: $(READY)  ## kill program, database and plant at random for some minutes, then compare
 	cd tests/flow && ../../$(BIN)/python chaos.py
 
+outage: $(READY)  ## hang the database for ten minutes, then time until all is stored
+	cd tests/flow && ../../$(BIN)/python outage.py
+
 fuzz: $(READY)  ## a million damaged envelopes through the parser
 	$(BIN)/python bench/fuzz.py
 
@@ -57,5 +60,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos fuzz bench bench-plant docs ui
+.PHONY: help setup demo test check lock chaos outage fuzz bench bench-plant docs ui
 .DEFAULT_GOAL := help

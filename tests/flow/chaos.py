@@ -5,7 +5,6 @@ number; at the end each number must be one row of `ic3_sweep`, and its envelopes
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -23,11 +22,7 @@ from typing import Any
 import psycopg
 from driven import Gateway, Product, children, free_port, until
 
-from ic3.clock import Clock
 from ic3.embedded.running import dsn_of_running
-from ic3.simulator.plant import Plant
-from ic3.store.pool import Database
-from ic3.store.register import RegisterStore
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 LOST_SWEEPS = """
@@ -147,16 +142,7 @@ class Drive:
 
     def _fill_register(self) -> None:
         self.product.line("done in|sweep failed", 60)
-
-        async def work() -> None:
-            pool = Database(
-                self.product.dsn, name="chaos", size=1, statement_timeout_s=120, clock=Clock()
-            )
-            await pool.open()
-            await RegisterStore(pool).import_rows(Plant(1, self._replicate).tables())
-            await pool.close()
-
-        asyncio.run(work())
+        self.product.fill_register(self._replicate)
 
     def _act(self, act: str) -> None:
         time.sleep(self._random.uniform(0.2, 3.0))  # the moment itself, not a wait for anything

@@ -1,5 +1,6 @@
 """The real program and the real gateway as processes, and what tests ask them."""
 
+import asyncio
 import contextlib
 import http.client
 import io
@@ -23,7 +24,11 @@ import psycopg
 import pytest
 
 from ic3.cli import main
+from ic3.clock import Clock
 from ic3.embedded.running import dsn_of_running
+from ic3.simulator.plant import Plant
+from ic3.store.pool import Database
+from ic3.store.register import RegisterStore
 
 T = TypeVar("T")
 
@@ -425,6 +430,17 @@ class Product:
                 for name, statement in INVARIANTS.items()
             }
         return {name: rows for name, rows in found.items() if rows}
+
+    def fill_register(self, replicate: int = 1) -> None:
+        """Import the register, parameters and tag map of the simulated plant."""
+
+        async def work() -> None:
+            pool = Database(self.dsn, name="driven", size=1, statement_timeout_s=120, clock=Clock())
+            await pool.open()
+            await RegisterStore(pool).import_rows(Plant(1, replicate).tables())
+            await pool.close()
+
+        asyncio.run(work())
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Exit code and seconds."""
