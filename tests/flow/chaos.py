@@ -99,14 +99,18 @@ class Drive:
         seed: Of the schedule.
         replicate: Copies of the plant's assets.
         interval_s: Between two sweeps.
+        pause_s: The longest time between two kills.
     """
 
-    def __init__(self, place: Path, *, seed: int, replicate: int, interval_s: float) -> None:
+    def __init__(
+        self, place: Path, *, seed: int, replicate: int, interval_s: float, pause_s: float = 3.0
+    ) -> None:  # fmt: skip
         self.outcome = Outcome(seed)
         self._random = random.Random(seed)
         self._port = free_port()
         self._replicate = replicate
         self._interval_s = interval_s
+        self._pause_s = pause_s
         self._gateway = self._plant()
         self.product = Product(
             place, REDIS_API_BASE=self._gateway.base, REDIS_API_MAX_IN_FLIGHT="200",
@@ -145,7 +149,9 @@ class Drive:
         self.product.fill_register(self._replicate)
 
     def _act(self, act: str) -> None:
-        time.sleep(self._random.uniform(0.2, 3.0))  # the moment itself, not a wait for anything
+        time.sleep(
+            self._random.uniform(0.2, self._pause_s)
+        )  # the moment itself, not a wait for anything
         if act == "process":
             self.outcome.process_kills += 1
             self.product.kill()
@@ -153,15 +159,18 @@ class Drive:
             time.sleep(self._random.uniform(0, 0.5))
             self.product.start()
         elif act == "postmaster":
-            for pid in children(self.product.pid):
-                if self._is_postmaster(pid):
-                    self.outcome.postmaster_kills += 1
-                    os.kill(pid, signal.SIGKILL)
+            pid = until(self._postmaster, 30, "a postmaster to kill")
+            assert pid is not None
+            self.outcome.postmaster_kills += 1
+            os.kill(pid, signal.SIGKILL)
         else:
             self.outcome.plant_kills += 1
             self._gateway.process.kill()
             self._gateway.close()
             self._gateway = self._plant()
+
+    def _postmaster(self) -> int | None:
+        return next(filter(self._is_postmaster, children(self.product.pid)), None)
 
     @staticmethod
     def _is_postmaster(pid: int) -> bool:
@@ -229,15 +238,16 @@ def main() -> int:
     parser.add_argument("--process-kills", type=int, default=100)
     parser.add_argument("--postmaster-kills", type=int, default=30)
     parser.add_argument("--plant-kills", type=int, default=10)
-    parser.add_argument("--replicate", type=int, default=20)
+    parser.add_argument("--replicate", type=int, default=30)
     parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--pause", type=float, default=5.0, help="the longest between two kills, s")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ic3-chaos-", dir="/tmp") as name:
         place = Path(name)
         place.chmod(0o755)
         drive = Drive(
             place, seed=arguments.seed, replicate=arguments.replicate,
-            interval_s=arguments.interval,
+            interval_s=arguments.interval, pause_s=arguments.pause,
         )  # fmt: skip
         outcome = drive.run(
             process_kills=arguments.process_kills, postmaster_kills=arguments.postmaster_kills,
