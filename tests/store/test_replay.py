@@ -402,3 +402,35 @@ async def test_a_job_that_cannot_be_done_says_why_and_the_next_one_goes_on(
     await plant.settle()
     await plant.finish()
     agree(sql)
+
+
+async def test_marks_of_a_later_mapping_are_those_of_one_from_the_start(
+    plant: Plant, sql: Sql
+) -> None:
+    """Range, rate and repetition: FLOW is mapped from the start, LATER has the same numbers."""
+    serial, limits = "C_Pump_3", {"kind": "gauge", "range_low": 0, "range_high": 100,
+                                  "rate_max_per_s": 0.1}  # fmt: skip
+    await plant.registers.import_rows(
+        {
+            "register": [{"serialnumber": serial, "category": "pump"}],
+            "parameters": [
+                {"param_tag_code": tag, "parameter_name": tag, **limits}
+                for tag in ("FLOW", "LATER")
+            ],
+            "tagmap": [{"serialnumber": serial, "tag_code": "FLOW", "param_tag_code": "FLOW"}],
+        }
+    )
+    numbers = [5, 6, 6, *[7, 8, 8] * 10, *[9] * 12, 60, 61, 20, 200, 21, 22]
+    for minute, number in enumerate(numbers):
+        at = NOW - timedelta(minutes=len(numbers) - minute)
+        await plant.sweep(one(serial, at, {"FLOW": number, "LATER": number}))
+    await plant.map_later("LATER", serial)
+    await plant.settle()
+    await plant.finish()
+    marks = (
+        "SELECT quality, quality_reason FROM ic3_asset_monitoring_data JOIN ic3_asset_master"
+        " USING (asset_id) WHERE serialnumber = %s AND tag_code = %s ORDER BY recorded_at"
+    )
+    later = sql(marks, serial, "LATER")
+    assert later == sql(marks, serial, "FLOW")
+    assert {reason for _, reason in later} == {None, "rate", "out_of_range", "frozen"}

@@ -165,7 +165,7 @@ class Movement:
         self.tags_skipped = self.tags_refused = self.tags = 0
         register = self._latest.register
         past = self._latest.past(self.moved)
-        for batch in _each_asset_once(batches(self._envelopes)):
+        for batch in each_asset_once(batches(self._envelopes)):
             mapped = map_envelopes(register, batch, now_us=self._now_us, past=past)
             self.tags_skipped += mapped.tags_skipped
             self.tags_refused += mapped.tags_refused
@@ -177,7 +177,7 @@ class Movement:
             yield mapped.readings
 
 
-def _each_asset_once(portions: Iterable[Sequence[Envelope]]) -> Iterator[Sequence[Envelope]]:
+def each_asset_once(portions: Iterable[Sequence[Envelope]]) -> Iterator[Sequence[Envelope]]:
     """The portions, parted where an asset stands in one twice: its first is the other's past."""
     for portion in portions:
         start, seen = 0, set[str]()

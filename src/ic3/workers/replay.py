@@ -1,13 +1,13 @@
 """Map stored telemetry again, a batch at a time, slower than what is live."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US, Envelope
-from ic3.domain.latest import LatestReadings
+from ic3.domain.latest import LatestReadings, each_asset_once
 from ic3.domain.mapping import Moved, Reading, Register, map_envelopes
 from ic3.domain.replays import Job, JobState
 from ic3.errors import DatabaseAway, StoreError
@@ -62,6 +62,8 @@ class Replay:
         self._register = Register()
         self._live_since: tuple[int, datetime] | None = None
         self._span = FIRST_SPAN
+        self._past = LatestReadings()
+        self._past_of: int | None = None
 
     async def step(self) -> None:
         """Do a batch and rest, or wait."""
@@ -73,6 +75,7 @@ class Replay:
         try:
             await self._work(job)
         except DatabaseAway:
+            self._past_of = None
             raise
         except Cancelled:
             self._observe(ReplayEnded(job.id, job.rows_done, job.envelopes_done, "cancelled"))
@@ -122,8 +125,7 @@ class Replay:
             job, list(register.assets), until_at=ends, limit=self._batch
         )
         self._adapt(self._clock.monotonic() - begun)
-        mapped = map_envelopes(register, found, now_us=self._clock.now_us())
-        readings = _one_each(mapped.readings)
+        readings = _one_each(self._map(job, register, found))
         if len(found) == self._batch:
             cursor = _key(found[-1])
         else:
@@ -137,6 +139,22 @@ class Replay:
             )
             self._latest.apply(merged)
 
+    def _map(self, job: Job, register: Register, found: Sequence[Envelope]) -> list[Reading]:
+        """Map and mark as a plant would have done that had the map from the start.
+
+        The walk is its own past: what a job judges rate and repetition by begins anew with it, and
+        where it was broken off.
+        """
+        if self._past_of != job.id:
+            self._past, self._past_of = LatestReadings(), job.id
+        readings: list[Reading] = []
+        now_us = self._clock.now_us()
+        for portion in each_asset_once([found]):
+            mapped = map_envelopes(register, portion, now_us=now_us, past=self._past.past({}))
+            self._past.apply(mapped.moved, mapped.repeated)
+            readings += mapped.readings
+        return readings
+
     def _adapt(self, took_s: float) -> None:
         """Look through less at once where it was slow, through more where it was quick."""
         if took_s > SLOW_S:
@@ -145,6 +163,7 @@ class Replay:
             self._span = min(LONGEST_SPAN, self._span * 2)
 
     async def _finish(self, job: Job, *, error: str | None = None) -> None:
+        self._past, self._past_of = LatestReadings(), None
         await self._jobs.finish(job, error=error)
         self._observe(ReplayEnded(job.id, job.rows_done, job.envelopes_done, error))
 
