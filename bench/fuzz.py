@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ic3.domain.envelope import (
     MAX_TAGS,
@@ -127,8 +128,24 @@ def main() -> int:
         "outcomes": {str(name): count for name, count in found.most_common()},
     }  # fmt: skip
     (RESULTS / "fuzz.json").write_text(json.dumps(told, indent=2) + "\n")
-    print(json.dumps(told, indent=2))
+    page = table(told)
+    (RESULTS / "fuzz.md").write_text(page)
+    print(page)
     return 1 if bad else 0
+
+
+def table(told: dict[str, Any]) -> str:
+    """The result as a page. A text can lose several tags, so outcomes add up to more."""
+    rows = {
+        "envelopes": told["envelopes"], "crashes": len(told["crashes"]),
+        "unclassified": told["unclassified"], "unstorable": told["unstorable"],
+        "mean, us": told["mean_us"], **told["outcomes"],
+    }  # fmt: skip
+    lines = "\n".join(f"| {name} | {number:,} |" for name, number in rows.items())
+    return (
+        f"# A million damaged envelopes\n\nOf {told['at']}, seed {told['seed']}. An envelope that"
+        f" is taken can still lose tags.\n\n| what | number |\n|---|---|\n{lines}\n"
+    )
 
 
 if __name__ == "__main__":
