@@ -143,6 +143,13 @@ class SpoolDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolNotBounded:
+    """Old sweeps could not be thinned or dropped; what is new is accepted all the same."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolDamaged:
     """The spool's file could not be used and was set aside; a new one was begun."""
 
@@ -297,6 +304,7 @@ Observation = (
     | SpoolFilling
     | SpoolDropped
     | SpoolDamaged
+    | SpoolNotBounded
     | SweepLost
     | RunLogged
     | RunFailed

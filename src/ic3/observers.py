@@ -35,6 +35,7 @@ from ic3.observations import (
     SpoolDamaged,
     SpoolDropped,
     SpoolFilling,
+    SpoolNotBounded,
     Starting,
     Stopping,
     SweepEnded,
@@ -120,6 +121,8 @@ class LogObserver:
                 log.error("the spool is full", how=how, envelopes=envelopes)
             case SpoolDamaged(aside, why):
                 log.error("the spool was damaged and set aside", aside=aside, why=why)
+            case SpoolNotBounded(why):
+                log.error("the spool could not be kept within its bounds", why=why)
             case SweepLost(spool_id, why):
                 log.error("a sweep in the spool is lost", spool_id=spool_id, why=why)
             case RunRowsDropped(number):

@@ -21,7 +21,13 @@ from ic3.clock import Clock
 from ic3.domain.gaps import Cause, Gap
 from ic3.domain.sweeps import Accepted, SweepRecord
 from ic3.errors import SpoolError, SpoolFull
-from ic3.observations import Observe, SpoolDamaged, SpoolDropped, SpoolFilling
+from ic3.observations import (
+    Observe,
+    SpoolDamaged,
+    SpoolDropped,
+    SpoolFilling,
+    SpoolNotBounded,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +37,7 @@ RESERVE_BYTES: Final = 16 << 20
 PART_ENVELOPES: Final = 5000
 THIN_FROM_SHARE: Final = 0.9
 THIN_SWEEPS: Final = 50  # thinned at one commit: an outage must not make a sweep wait
+THIN_BYTES: Final = 64 << 20
 FILLING_SHARES: Final = (0.5, 0.8)
 MINUTE_US: Final = 60_000_000
 
@@ -64,8 +71,15 @@ UPDATE sweep SET record = ?, envelopes = ?, bytes = ?, thinned = 1 WHERE id = ?
 PARTS: Final = "SELECT body FROM part WHERE sweep = ? ORDER BY number"
 FORGET_SWEEP: Final = "DELETE FROM sweep WHERE id = ?"
 FORGET_PARTS: Final = "DELETE FROM part WHERE sweep = ?"
-TO_THIN: Final = "SELECT id, bytes FROM sweep WHERE NOT thinned AND id < ? ORDER BY id LIMIT ?"
-OLDEST: Final = "SELECT id, bytes FROM sweep WHERE id < ? ORDER BY id LIMIT 1"
+TO_THIN: Final = """
+SELECT id, bytes FROM sweep WHERE NOT thinned AND envelopes > 0 AND id < ? AND id <> ?
+ORDER BY id LIMIT ?
+"""
+OLDEST_AT: Final = "SELECT min(accepted_us) FROM sweep WHERE envelopes > 0"
+OLDEST_FULL: Final = """
+SELECT id FROM sweep WHERE envelopes > 0 AND id < ? AND id <> ? ORDER BY id LIMIT 1
+"""
+HELD_BY: Final = "SELECT accepted_us, envelopes FROM sweep WHERE id = ?"
 TOTAL: Final = "SELECT coalesce(sum(bytes), 0), coalesce(sum(envelopes), 0), count(*) FROM sweep"
 ADD_GAP: Final = """
 INSERT INTO gap (cause, serial, from_us, to_us, readings) VALUES (?, ?, ?, ?, ?)
@@ -77,6 +91,9 @@ GAPS: Final = (
 )
 FORGET_GAP: Final = "DELETE FROM gap WHERE cause = ? AND serial = ? AND readings = ?"
 LAST_ID: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'sweep'"
+
+# What a blob with other bytes than ours makes the decoder raise.
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_record = msgspec.msgpack.Decoder(SweepRecord).decode
@@ -155,6 +172,7 @@ class Spool:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._file: sqlite3.Connection | None = None
         self._told_share = 0.0
+        self._held = 0
         self.uuid = ""
         self.level = SpoolLevel()
 
@@ -187,12 +205,21 @@ class Spool:
         return await self._do(lambda: self._accept(record, accepted))
 
     async def read(self, spool_id: int) -> tuple[SweepRecord, list[Accepted]]:
-        """A sweep that waits.
+        """A sweep that waits; it stays whole until the next one is read or it is forgotten.
 
         Raises:
             SpoolError: It is not there or cannot be read.
         """
-        return await self._do(lambda: self._read(spool_id))
+
+        def read() -> tuple[SweepRecord, list[Accepted]]:
+            self._held = spool_id
+            return self._read(spool_id)
+
+        return await self._do(read)
+
+    async def give_up(self, spool_id: int) -> None:
+        """Delete a sweep that cannot be read; what it held is a gap."""
+        await self._do(lambda: self._give_up(spool_id))
 
     async def forget(self, spool_id: int) -> None:
         """Delete a sweep that PostgreSQL has."""
@@ -268,20 +295,17 @@ class Spool:
 
     def _salvage(self, damaged: Path) -> None:
         """Take over what a damaged file still gives; the rest is a gap of unknown size."""
-        found, last = [], 0
-        with suppress(sqlite3.Error), _reading(damaged) as file:
-            row = file.execute(LAST_ID).fetchone()
-            last = row[0] if row else 0
-            for spool_id in range(max(1, last - 200_000), last + 1):
-                with suppress(sqlite3.Error, msgspec.MsgspecError):
-                    sweep = _read_sweep(file, spool_id)
-                    if sweep is not None:
-                        found.append(sweep)
-        for record, accepted in found:
-            self._accept(record, accepted)
         now_us = self._clock.now_us()
         gap = Gap(Cause.SPOOL_CORRUPT, None, now_us, now_us, 0)
         self._write(lambda file: _add_gap(file, gap))
+        with suppress(sqlite3.Error), _reading(damaged) as old:
+            row = old.execute(LAST_ID).fetchone()
+            last = row[0] if row else 0
+            for spool_id in range(max(1, last - 200_000), last + 1):
+                with suppress(sqlite3.Error, SpoolError, *UNREADABLE):
+                    sweep = _read_sweep(old, spool_id)
+                    if sweep is not None:
+                        self._accept(*sweep)
 
     def _accept(self, record: SweepRecord, accepted: list[Accepted]) -> int:
         parts = [
@@ -306,13 +330,17 @@ class Spool:
             self._release_reserve()
             raise
         self._grow(size, len(accepted), now_us)
-        self._bound(spool_id, now_us)
+        try:
+            self._bound(spool_id, now_us)
+        except (sqlite3.Error, SpoolError) as error:
+            # The sweep is accepted, whatever becomes of older ones; the next one tries again.
+            self._observe(SpoolNotBounded(str(error)))
         return spool_id
 
     def _read(self, spool_id: int) -> tuple[SweepRecord, list[Accepted]]:
         try:
             found = _read_sweep(self._open_file, spool_id)
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
+        except (sqlite3.Error, *UNREADABLE) as error:
             raise SpoolError(f"spool: sweep {spool_id} cannot be read: {error}") from None
         if found is None:
             raise SpoolError(f"spool: sweep {spool_id} is not there")
@@ -353,14 +381,14 @@ class Spool:
         level.sweeps += 1
         level.envelopes += envelopes
         level.bytes += size
-        if level.oldest_us is None:
+        if level.oldest_us is None and envelopes:
             level.oldest_us = now_us
 
     def _measure(self) -> None:
         file = self._open_file
         size, envelopes, sweeps = file.execute(TOTAL).fetchone()
-        oldest = next(iter(file.execute(WAITING)), None)
-        self.level = SpoolLevel(sweeps, envelopes, size, oldest[1] if oldest else None)
+        (oldest_us,) = file.execute(OLDEST_AT).fetchone()
+        self.level = SpoolLevel(sweeps, envelopes, size, oldest_us)
         share = size / self._cap_bytes
         if share < FILLING_SHARES[0]:
             self._told_share = 0.0
@@ -383,7 +411,13 @@ class Spool:
     def _thin(self, newest_id: int) -> None:
         """Keep of old sweeps one envelope an asset and minute, and every change of mood."""
         file = self._open_file
-        ids = [row[0] for row in file.execute(TO_THIN, (newest_id, THIN_SWEEPS))]
+        ids: list[int] = []
+        size = 0
+        for spool_id, each in file.execute(TO_THIN, (newest_id, self._held, THIN_SWEEPS)):
+            size += each
+            if ids and size > THIN_BYTES:
+                break
+            ids.append(spool_id)
         if len(ids) < 3:
             return
         sweeps = {spool_id: self._read(spool_id) for spool_id in ids}
@@ -407,15 +441,18 @@ class Spool:
     def _drop_oldest(self, newest_id: int) -> bool:
         """Give up the oldest sweep's envelopes; its counters stay, so that its run is told."""
         file = self._open_file
-        oldest = file.execute(
-            "SELECT id FROM sweep WHERE envelopes > 0 AND id < ? ORDER BY id LIMIT 1", (newest_id,)
-        ).fetchone()
+        oldest = file.execute(OLDEST_FULL, (newest_id, self._held)).fetchone()
         if oldest is None:
             return False
-        record, accepted = self._read(oldest[0])
+        try:
+            record, accepted = self._read(oldest[0])
+        except SpoolError:
+            self._give_up(oldest[0])
+            return True
 
         def drop(file: sqlite3.Connection) -> None:
             record.gap += len(accepted)
+            record.rejected, record.keys = [], {}
             _rewrite(file, oldest[0], record, [])
             for gap in gaps_of(Cause.SPOOL_DROPPED, [accepted]):
                 _add_gap(file, gap)
@@ -424,6 +461,19 @@ class Spool:
         self._measure()
         self._observe(SpoolDropped("dropped", len(accepted)))
         return True
+
+    def _give_up(self, spool_id: int) -> None:
+        """Delete what cannot be read; its row still says how many envelopes it held."""
+
+        def drop(file: sqlite3.Connection) -> None:
+            row = file.execute(HELD_BY, (spool_id,)).fetchone()
+            at_us, envelopes = row or (self._clock.now_us(), 0)
+            _add_gap(file, Gap(Cause.SPOOL_CORRUPT, None, at_us, at_us, envelopes))
+            file.execute(FORGET_PARTS, (spool_id,))
+            file.execute(FORGET_SWEEP, (spool_id,))
+
+        self._write(drop)
+        self._measure()
 
     # the reserve: room for counters where the disk is full
 

@@ -240,7 +240,7 @@ def main() -> int:
     parser.add_argument("--plant-kills", type=int, default=10)
     parser.add_argument("--replicate", type=int, default=30)
     parser.add_argument("--interval", type=float, default=1.0)
-    parser.add_argument("--pause", type=float, default=5.0, help="the longest between two kills, s")
+    parser.add_argument("--pause", type=float, default=7.0, help="the longest between two kills, s")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ic3-chaos-", dir="/tmp") as name:
         place = Path(name)

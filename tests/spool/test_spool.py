@@ -22,7 +22,13 @@ from ic3.clock import Clock
 from ic3.domain.gaps import Cause, Gap
 from ic3.domain.sweeps import Accepted, Rejected, Sweep, SweepRecord
 from ic3.errors import SpoolError, SpoolFull
-from ic3.observations import Observation, SpoolDamaged, SpoolDropped, SpoolFilling
+from ic3.observations import (
+    Observation,
+    SpoolDamaged,
+    SpoolDropped,
+    SpoolFilling,
+    SpoolNotBounded,
+)
 from ic3.spool import FILE, RESERVE_BYTES, RESERVE_FILE, Spool, thin
 
 AT_US = 1_781_487_720_000_000
@@ -365,3 +371,96 @@ async def test_another_reader_sees_nothing_that_was_not_returned(tmp_path: Path)
         other = sqlite3.connect(tmp_path / FILE)
         assert other.execute("SELECT id, envelopes FROM sweep").fetchall() == [(spool_id, 1)]
         other.close()
+
+
+async def test_age_drops_what_is_too_old_and_nothing_else(tmp_path: Path) -> None:
+    """Counters of failed and of dropped sweeps stay, and their age is nobody's loss."""
+    clock = StoppedClock()
+    async with spool_at(tmp_path, age_cap_s=3600, clock=clock) as (spool, _):
+        await spool.accept(record(error="gateway: away"), [])
+        for minute in range(100):
+            await spool.accept(record(accepted=1), [envelope("A", minute)])
+            clock.us += 60_000_000
+        assert spool.level.sweeps == 101
+        assert spool.level.envelopes == 61
+        (gap,) = await spool.gaps()
+        assert (gap.cause, gap.readings) == (Cause.SPOOL_DROPPED, 39)
+
+
+async def test_a_sweep_that_cannot_be_read_does_not_keep_new_ones_out(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    async with spool_at(tmp_path, age_cap_s=60, clock=clock) as (spool, told):
+        broken = await spool.accept(record(accepted=1), [envelope("A")])
+        file = spool._open_file
+        await spool._do(lambda: file.execute("UPDATE part SET body = x'c1ff'"))
+        clock.us += 61_000_000
+        kept = await spool.accept(record(accepted=1), [envelope("B", 2)])
+        assert (await spool.read(kept))[1] == [envelope("B", 2)]
+        with pytest.raises(SpoolError, match="not there"):
+            await spool.read(broken)
+        assert [(gap.cause, gap.readings) for gap in await spool.gaps()] == [
+            (Cause.SPOOL_CORRUPT, 1)
+        ]
+        assert told.of(SpoolNotBounded) == []
+
+
+async def test_where_old_sweeps_cannot_be_dropped_new_ones_are_accepted_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    clock = StoppedClock()
+    async with spool_at(tmp_path, age_cap_s=60, clock=clock) as (spool, told):
+        await spool.accept(record(accepted=1), [envelope("A")])
+        file = spool._open_file
+        never = "CREATE TRIGGER never BEFORE UPDATE ON sweep BEGIN SELECT RAISE(ABORT, 'no'); END"
+        await spool._do(lambda: file.execute(never))
+        clock.us += 61_000_000
+        kept = await spool.accept(record(accepted=1), [envelope("B", 2)])
+        assert (await spool.read(kept))[1] == [envelope("B", 2)]
+        assert len(told.of(SpoolNotBounded)) == 1
+
+
+async def test_bytes_that_are_no_text_end_neither_start_nor_salvage(tmp_path: Path) -> None:
+    async with spool_at(tmp_path) as (spool, _):
+        for _ in range(40):
+            await spool.accept(record(accepted=1), [envelope("A", pad=4000)])
+        file = spool._open_file
+        await spool._do(lambda: file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+    path = tmp_path / FILE
+    content = bytearray(path.read_bytes())
+    at = content.index(b"xxxxxxxx", len(content) // 2)
+    content[at : at + 8] = b"\xff" * 8  # inside a text
+    content[24:28] = content[92:96] = b"\xff\xff\x00\x01"
+    content[100:108] = b"\xff" * 8  # and no database any more
+    path.write_bytes(content)
+    async with spool_at(tmp_path) as (spool, told):
+        assert len(told.of(SpoolDamaged)) == 1
+        assert [gap.cause for gap in await spool.gaps()] == [Cause.SPOOL_CORRUPT]
+        spool_id = await spool.accept(record(accepted=1), [envelope("B")])
+        assert (await spool.read(spool_id))[1] == [envelope("B")]
+
+
+async def test_text_of_other_bytes_is_a_sweep_that_cannot_be_read(tmp_path: Path) -> None:
+    async with spool_at(tmp_path) as (spool, _):
+        spool_id = await spool.accept(record(accepted=1), [envelope("A", pad=8)])
+        file = spool._open_file
+        bad = "UPDATE part SET body = replace(body, 'xxxxxxxx', x'ffffffffffffffff')"
+        await spool._do(lambda: file.execute(bad))
+        with pytest.raises(SpoolError, match="cannot be read"):
+            await spool.read(spool_id)
+        await spool.give_up(spool_id)
+        assert [(gap.cause, gap.readings) for gap in await spool.gaps()] == [
+            (Cause.SPOOL_CORRUPT, 1)
+        ]
+        assert spool.level.sweeps == 0
+
+
+async def test_a_sweep_that_is_being_stored_is_neither_thinned_nor_dropped(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    async with spool_at(tmp_path, age_cap_s=60, clock=clock) as (spool, _):
+        first = await spool.accept(record(accepted=1), [envelope("A")])
+        second = await spool.accept(record(accepted=1), [envelope("A", 1)])
+        await spool.read(first)
+        clock.us += 61_000_000
+        await spool.accept(record(accepted=1), [envelope("A", 2)])
+        assert len((await spool.read(first))[1]) == 1
+        assert (await spool.read(second))[1] == []

@@ -239,14 +239,15 @@ class MonitoringStore:
                 await connection.execute(MOVE_LATEST, _encode_latest(movement.moved))
             if not await stored:
                 raise NotStored("database: the sweep's telemetry was not stored")
-            await _settle(connection, sweep, movement)
             run = await self._insert_run(
                 connection, sweep, inserted=movement.inserted, tags_skipped=movement.tags_skipped,
                 duration_ms=measure_ms(),
             )  # fmt: skip
             # Where an earlier try had logged it after all, it had counted it too.
-            if taken is not None and run is not None:
-                await write_taken(connection, taken)
+            if run is not None:
+                await _settle(connection, sweep, movement)
+                if taken is not None:
+                    await write_taken(connection, taken)
             return run
 
     async def _fill(self, movement: Movement, stored: Awaitable[bool], *, staged: bool) -> int:

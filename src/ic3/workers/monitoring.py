@@ -11,7 +11,7 @@ from ic3.domain.inbox import Inbox
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.sweeps import Sweep
-from ic3.errors import DatabaseAway, StoreError
+from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
 from ic3.observations import (
     ConservationBroken,
     InboxFull,
@@ -60,6 +60,9 @@ class EndedSweeps:
 
     def put(self, sweep: Sweep, stored: asyncio.Future[bool]) -> None:
         """Hand over a sweep; never waits."""
+        # Tries of one sweep that failed are one entry; the first may be in work.
+        if len(self._waiting) > 1 and _failed(self._waiting[-1]):
+            self._waiting.pop()
         in_memory = len(self._waiting) < WITH_ENVELOPES_LIMIT
         if len(self._waiting) >= WAITING_LIMIT:
             # The first may be in work.
@@ -82,6 +85,10 @@ class EndedSweeps:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+
+def _failed(ended: Ended) -> bool:
+    return ended.stored.done() and not ended.stored.cancelled() and not ended.stored.result()
 
 
 class Monitoring:
@@ -121,15 +128,12 @@ class Monitoring:
             await self._restore()
         if self._ended.overflowed:
             self._ended.overflowed = False
-            await self._finish_unlogged()
-        ended = await self._ended.first()
-        try:
-            await self._process(ended)
-        except DatabaseAway:
-            raise
-        except StoreError as error:
-            self._observe(WorkerFailed(self.name, str(error), unforeseen=False))
-            await self._log_failure(ended.sweep, str(error))
+            try:
+                await self._finish_unlogged()
+            except BaseException:
+                self._ended.overflowed = True
+                raise
+        await self._attempt(await self._ended.first())
         self._ended.done()
 
     async def _restore(self) -> None:
@@ -148,7 +152,17 @@ class Monitoring:
         stored.set_result(True)
         for sweep in await self._store.unlogged_sweeps():
             sweep.started = self._clock.monotonic()
-            await self._process(Ended(sweep, None, stored))
+            await self._attempt(Ended(sweep, None, stored))
+
+    async def _attempt(self, ended: Ended) -> None:
+        """Process a sweep; what the same again may mend is raised, what it will not is its run."""
+        try:
+            await self._process(ended)
+        except (DatabaseAway, Contended, TooSlow):
+            raise
+        except StoreError as error:
+            self._observe(WorkerFailed(self.name, str(error), unforeseen=False))
+            await self._log_failure(ended.sweep, str(error))
 
     async def _process(self, ended: Ended) -> None:
         sweep, envelopes = ended.sweep, ended.envelopes
@@ -189,6 +203,8 @@ class Monitoring:
                 taken=taken,
             )  # fmt: skip
             self._latest.apply(movement.moved, movement.repeated)
+        if run is None:
+            return None  # an earlier try had logged it after all, and counted it
         self._inbox.apply(taken)
         if taken.left_out:
             self._observe(InboxFull(taken.left_out))

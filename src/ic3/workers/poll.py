@@ -78,18 +78,22 @@ class Poll:
         """Sweep, accept, broadcast."""
         await self._load()
         sweep = self._sweeper.begin()
-        reading = asyncio.gather(
-            self._spool.begin(int(sweep.begun_at.timestamp() * 1_000_000)), self._read(sweep)
-        )
+        begun_us = int(sweep.begun_at.timestamp() * 1_000_000)
         try:
-            await reading
-        except (GatewayError, SpoolError) as error:
-            sweep.error = str(error)
+            # Both to their end: what is accepted must not grow any more.
+            outcomes = await asyncio.gather(
+                self._spool.begin(begun_us), self._read(sweep), return_exceptions=True
+            )
         except asyncio.CancelledError:
             # What was read is accepted all the same; the rest is at the gateway still.
             sweep.stop()
             await asyncio.shield(self._accept(sweep))
             raise
+        for outcome in outcomes:
+            if isinstance(outcome, (GatewayError, SpoolError)):
+                sweep.error = str(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
         await self._accept(sweep)
         self._feed.take(sweep)
         for gap in self._outages.take(sweep, now_us=self._clock.now_us()):

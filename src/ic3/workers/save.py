@@ -72,6 +72,12 @@ class UnsavedSweeps:
         """Let the oldest go."""
         self._waiting.popleft()
 
+    def release(self) -> None:
+        """Keep of accepted sweeps only the numbers: the spool may have to thin or drop them."""
+        for each in self._waiting:
+            if each.sweep is not None and each.sweep.spool_id is not None:
+                each.spool_id, each.sweep = each.sweep.spool_id, None
+
     def __len__(self) -> int:
         return len(self._waiting)
 
@@ -114,6 +120,8 @@ class Save:
             # A damaged row must not stop all that come after it.
             self._observe(SweepLost(unsaved.spool_id or 0, str(error)))
             self._unsaved.done()
+            if unsaved.spool_id is not None:
+                await self._spool.give_up(unsaved.spool_id)
             return
         if sweep is None:
             self._unsaved.done()
@@ -144,6 +152,7 @@ class Save:
             unsaved.spool_id = sweep.spool_id
             unsaved.uncertain = True
             sweep.sweep_id = None
+            self._unsaved.release()
             raise
         except BaseException:
             stored.set_result(False)
@@ -151,6 +160,8 @@ class Save:
         unsaved.spool_id = sweep.spool_id
         sweep.phase_ms["store"] = round((self._clock.monotonic() - begun) * 1000, 3)
         stored.set_result(True)
+        # Who maps it has them, or reads them again: a thousand whole sweeps would be too many.
+        sweep.envelopes, sweep.rejected = [], []
 
     async def _read(self, unsaved: Unsaved) -> Sweep | None:
         """A sweep that is no longer in memory; None where the spool never took it."""
