@@ -10,6 +10,8 @@ import pytest
 from serving import Answer, Site, envelope, register_with
 
 from ic3.domain.users import Role
+from ic3.errors import Contended, TooSlow
+from ic3.store.quarantine import QuarantineStore
 
 PUMP = "A Block_Pump_1"
 HOSTILE = ["\0", "a\0b", "x" * 5000, "", 7, None, [], {}, True, 1.5, -1, 10**30]
@@ -140,7 +142,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/parameters": {"param_tag_code": "Q", "parameter_name": "x", "unit": "x", "decimals": 1},
     "/api/replays": {"reason": "x", "kind": "map", "asset_ids": [1], "tag_codes": ["T"],
                      "from_at": "2026-06-15T00:00:00Z"},
-    "/api/quarantine/replay": {"ids": [1], "scope": "inner", "reason": "x"},
+    "/api/quarantine/replay": {"ids": [1], "scope": "inner", "reason": "x", "after": 1},
     "/api/quarantine/purge": {"ids": [1], "scope": "inner", "reason": "x", "confirm": 1},
 }  # fmt: skip
 
@@ -227,6 +229,90 @@ async def test_quarantine_is_replayed_by_the_same_path_and_twice_changes_nothing
     assert counts == (9, 27)
     balance = "SELECT bool_and(keys_scanned = accepted AND accepted = stored + duplicate)"
     assert sql.execute(f"{balance} FROM ic3_sweep WHERE origin = 'replay'").fetchone() == (True,)
+
+
+REPLAY = "/api/quarantine/replay"
+OPEN = "SELECT id FROM dead_letter WHERE replayed_at IS NULL AND id = ANY(%s) ORDER BY id"
+
+
+async def test_what_the_database_refuses_on_replay_is_said_and_stays_open(
+    stored: Site, sql: Any
+) -> None:
+    sql.execute(
+        "ALTER TABLE telemetry ADD CONSTRAINT no CHECK (asset_id NOT LIKE 'bad%') NOT VALID"
+    )
+    good = keep(sql, "envelope", "bad_time", PUMP, envelope(PUMP).frame.encode())
+    bad = keep(sql, "envelope", "bad_time", "bad", envelope("bad").frame.encode())
+    done = (await send(stored, REPLAY, {"ids": [good, bad]})).json()
+    outcomes = {each["id"]: (each["outcome"], each["reason"]) for each in done["items"]}
+    assert outcomes == {good: ("stored", None), bad: ("refused", "refused_by_database")}
+    assert sql.execute(OPEN, [[good, bad]]).fetchall() == [(bad,)]
+    serials = [f"bad {number}" for number in range(20)]
+    many = [
+        keep(sql, "envelope", "bad_time", each, envelope(each).frame.encode()) for each in serials
+    ]
+    done = (await send(stored, REPLAY, {"ids": many})).json()
+    assert (done["refused"], done["replay_id"]) == (20, None)
+    assert {each["reason"] for each in done["items"]} == {"refused_by_database"}
+    assert len(sql.execute(OPEN, [many]).fetchall()) == 20
+    assert stored.told == []
+
+
+async def test_what_cannot_be_added_to_a_stored_record_is_refused(stored: Site, sql: Any) -> None:
+    whole = envelope(PUMP, 1).frame
+    first = keep(sql, "envelope", "bad_time", PUMP, whole.encode())
+    assert (await send(stored, REPLAY, {"ids": [first]})).json()["stored"] == 1
+    nested = json.loads(envelope(PUMP, 2).frame)
+    nested["values"]["NESTED"] = {}
+    other = json.loads(whole)
+    other["values"]["OTHER"] = 1
+    refused = {
+        keep(sql, "tag", "nested_value", PUMP, json.dumps(nested).encode()): "nested_value",
+        keep(sql, "tag", "non_finite", PUMP, whole.encode()): "stored_without_it",
+        keep(sql, "envelope", "key_conflict", PUMP, json.dumps(other).encode()): "key_conflict",
+    }
+    whole_tag = keep(sql, "tag", "non_finite", PUMP, envelope(PUMP, 3).frame.encode())
+    done = (await send(stored, REPLAY, {"ids": [*refused, whole_tag]})).json()
+    assert {each["id"]: each["reason"] for each in done["items"]} == {**refused, whole_tag: None}
+    assert all(each["words"] for each in done["items"] if each["reason"])
+    assert [row[0] for row in sql.execute(OPEN, [[*refused, whole_tag]])] == list(refused)
+    assert sql.execute("SELECT count(*) FROM dead_letter").fetchone() == (5,)
+
+
+async def test_a_replayed_time_of_no_calendar_of_ours_asks_for_no_job(
+    stored: Site, sql: Any
+) -> None:
+    document = {**json.loads(envelope(PUMP).frame), "occurred_at": "9999-12-31T23:59:59.999999Z"}
+    number = keep(sql, "envelope", "bad_time", PUMP, json.dumps(document).encode())
+    answer = await send(stored, REPLAY, {"ids": [number]})
+    assert answer.status == 200, answer.body
+    assert (answer.json()["stored"], answer.json()["replay_id"]) == (1, None)
+
+
+async def test_a_replay_by_reason_goes_on_behind_what_is_still_refused(
+    stored: Site, sql: Any
+) -> None:
+    numbers = [keep(sql, "inner", "bad_json", PUMP, b"{" * n) for n in (1, 2, 3)]
+    body = {"reason": "bad_json", "after": numbers[0]}
+    done = (await send(stored, REPLAY, body)).json()
+    assert [each["id"] for each in done["items"]] == numbers[1:]
+    done = (await send(stored, REPLAY, {**body, "after": numbers[2]})).json()
+    assert done["items"] == []
+
+
+async def test_a_change_in_the_way_is_answered_with_when_to_try_again(
+    stored: Site, sql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (Contended("database: x"), TooSlow("database: x")):
+
+        async def fail(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(QuarantineStore, "open_ids", fail)
+        answer = await send(stored, REPLAY, {"reason": "x"})
+        assert (answer.status, answer.header("retry-after")) == (503, "5")
+        assert "try again" in answer.json()["detail"]
+    assert stored.told == []
 
 
 async def test_purging_needs_the_number_of_items_and_is_audited(stored: Site, sql: Any) -> None:

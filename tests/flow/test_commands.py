@@ -347,6 +347,10 @@ def test_good_files_make_the_next_run_match(site: Site, own_place: Path) -> None
         until(lambda: product.after_next_sweep()["unmatched"] == 15, what="one more match")
         rows = until(lambda: product.get(live_path(serial))["monitoring"], what="its readings")
         assert [row["tag_code"] for row in rows] == ["HEALTH_SCORE", "MAINT_FLAG"]
+        # Its past too, from first sight.
+        until(lambda: product.broken() == {}, 20, "rows of all telemetry")
+        acts = [each["what"] for each in product.get("/api/audit?limit=5")["acts"]]
+        assert {"register imported", "tagmap imported", "replay asked for"} <= set(acts)
 
 
 def test_migrate_tells_its_plan_and_then_does_it(own_place: Path, empty_dsn: str) -> None:

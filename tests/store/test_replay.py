@@ -14,6 +14,7 @@ from ic3.domain.inbox import Key, Kind
 from ic3.domain.latest import LatestReadings
 from ic3.domain.replays import JobKind, JobState, Scope
 from ic3.domain.runs import RecentRuns
+from ic3.errors import Contended, StoreError, TooSlow
 from ic3.observations import Observation
 from ic3.store import copy_rows
 from ic3.store.inbox import InboxStore
@@ -24,7 +25,7 @@ from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
-from ic3.workers.replay import Replay
+from ic3.workers.replay import SHORTEST_SPAN, Replay
 
 ASHA = Actor("asha", "engineer", "127.0.0.1")
 TAGS = ("FLOW", "MODE", "LATER")
@@ -434,3 +435,78 @@ async def test_marks_of_a_later_mapping_are_those_of_one_from_the_start(
     later = sql(marks, serial, "LATER")
     assert later == sql(marks, serial, "FLOW")
     assert {reason for _, reason in later} == {None, "rate", "out_of_range", "frozen"}
+
+
+async def test_what_was_far_ahead_when_it_was_received_makes_no_rows_later(
+    plant: Plant, sql: Sql
+) -> None:
+    ahead = NOW + timedelta(days=10)
+    await plant.sweep(one(SERIALS[0], ahead, {"LATER": 8}))
+    plant.clock.advance(12 * 86_400)
+    await plant.map_later()
+    await plant.settle()
+    await plant.finish()
+    assert [row for row in sql(ROWS) if row[5] == ahead] == []
+    assert len(sql(ROWS)) == 36 + 18
+
+
+async def test_jobs_join_only_where_assets_or_tags_are_the_same(plant: Plant) -> None:
+    for scope in (
+        Scope([1], ["X"]), Scope([2], ["Y"]), Scope([1], ["Z"]), Scope([3], ["Y"]), Scope([4]),
+    ):  # fmt: skip
+        await plant.jobs.start(ASHA, JobKind.MAP, scope, "asked for")
+    assert [each.scope for each in reversed(await plant.jobs.jobs())] == [
+        Scope([1], ["X", "Z"]), Scope([2, 3], ["Y"]), Scope([4]),
+    ]  # fmt: skip
+
+
+async def test_a_job_widened_since_it_was_read_does_not_begin(plant: Plant) -> None:
+    await plant.map_later("LATER", SERIALS[0])
+    job = await plant.jobs.current()
+    assert job is not None
+    await plant.map_later("LATER", SERIALS[1])
+    span = {"from_at": NOW - timedelta(days=1), "until_at": NOW}
+    assert await plant.jobs.begin(job, **span) is None
+    job = await plant.jobs.current()
+    assert job is not None
+    assert job.state is JobState.WAITING
+    assert await plant.jobs.begin(job, **span) is not None
+
+
+@pytest.mark.parametrize("error", [Contended("in the way"), TooSlow("too slow")])
+async def test_what_passes_does_not_end_a_job(
+    plant: Plant, sql: Sql, monkeypatch: pytest.MonkeyPatch, error: StoreError
+) -> None:
+    await plant.map_later()
+    await plant.settle()
+
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plant.jobs, "write", fail)
+        before = plant.replay._span
+        for _ in range(2):
+            with pytest.raises(type(error)):
+                await plant.replay.step()
+        assert (plant.replay._span < before) is isinstance(error, TooSlow)
+        assert (await plant.jobs.jobs())[0].state is JobState.RUNNING
+    await plant.finish()
+    agree(sql)
+
+
+async def test_a_job_too_slow_in_the_shortest_span_ends_with_the_reason(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant.map_later()
+    await plant.settle()
+
+    async def fail(*_: object, **__: object) -> None:
+        raise TooSlow("too slow")
+
+    monkeypatch.setattr(plant.jobs, "envelopes", fail)
+    plant.replay._span = SHORTEST_SPAN
+    await plant.replay.step()
+    await plant.replay.step()
+    (job,) = await plant.jobs.jobs()
+    assert (job.state, job.error) == (JobState.FAILED, "too slow")

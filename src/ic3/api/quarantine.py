@@ -19,14 +19,18 @@ from ic3.gateway.connection import REFUSED_TEXT, Answer, content_error
 from ic3.gateway.errors import AnswerError
 from ic3.gateway.sweep import content_hash_of, take
 from ic3.store.quarantine import Choice, Item, Kept, QuarantineStore, ReasonCount
-from ic3.store.telemetry import TelemetryStore
+from ic3.store.telemetry import RefusesEverything, TelemetryStore
 
 REPLAY_LIMIT: Final = 1000
 CUT: Final = "cut"
 NO_VALUE: Final = "no_value"
+REFUSED: Final = "refused_by_database"
+STORED_WITHOUT: Final = "stored_without_it"
 OUTCOME_WORDS: Final = {
     CUT: "only its first 16 KiB were kept; the gateway has to send it again",
     NO_VALUE: "an entry of the key list holds no reading to take",
+    REFUSED: "the database refused the row",
+    STORED_WITHOUT: "telemetry holds the record without that tag; it cannot be added to it",
 }
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
@@ -53,11 +57,15 @@ class ItemView(msgspec.Struct):
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which items to take again: these, or at most 1,000 of a scope or reason."""
+    """Which items to take again: these, or at most 1,000 of a scope or reason.
+
+    Of a scope or reason only items behind the number `after`; ask on with the last of the answer.
+    """
 
     ids: ItemIds | None = None
     scope: Word | None = None
     reason: Word | None = None
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class ItemOutcome(msgspec.Struct, frozen=True):
@@ -103,6 +111,11 @@ class _Try(msgspec.Struct):
     envelope: Envelope | None = None
     reason: str | None = None
 
+    def refuse(self, reason: str | None) -> None:
+        """Take it no further; None lets it go on."""
+        if reason is not None:
+            self.envelope, self.reason = None, reason
+
 
 class Quarantine:
     """Takes items again by the same path as live readings.
@@ -125,23 +138,40 @@ class Quarantine:
         self._clock = clock
         self._simulated = simulated
 
-    async def replay(self, actor: Actor, choice: Choice) -> ReplayAnswer:
+    async def replay(self, actor: Actor, choice: Choice, *, after: int = 0) -> ReplayAnswer:
         """Parse items again, store what is now taken, say why of the rest.
 
         Killed in the middle, it is done again: what was stored is a duplicate then.
         """
-        ids = await self.store.open_ids(choice, REPLAY_LIMIT)
+        ids = await self.store.open_ids(choice, REPLAY_LIMIT, after=after)
         tries = [_parsed(each) for each in await self.store.kept(ids)]
         good = [each for each in tries if each.envelope is not None]
-        envelopes = [each.envelope for each in good if each.envelope is not None]
-        known = await self.store.stored_already(envelopes)
-        for batch in _once_an_asset(envelopes):
-            await self._telemetry.save(self._sweep(batch), now_us=self._clock.now_us())
+        known = await self.store.stored_already([each.envelope for each in good if each.envelope])
+        duplicates = set()
+        for position in known:
+            each = good[position]
+            each.refuse(_why_not_again(each.kept))
+            duplicates.add(each.kept.id)
+        for batch in _once_an_asset([each.envelope for each in good if each.envelope]):
+            gone = await self._save(batch)
+            for each in good:
+                if id(each.envelope) in gone:
+                    each.refuse(REFUSED)
         taken = {each.kept.id: each.envelope for each in good if each.envelope is not None}
         refused = {each.kept.id: each.reason for each in tries if each.reason is not None}
-        job = await self.store.mark_replayed(actor, taken, refused) if tries else None
-        duplicates = {good[position].kept.id for position in known}
+        job = None
+        if tries:
+            job = await self.store.mark_replayed(actor, taken, refused, now_us=self._clock.now_us())
         return _answer(tries, duplicates, job)
+
+    async def _save(self, batch: Sequence[Envelope]) -> set[int]:
+        """Store a batch; answers the `id` of each envelope that PostgreSQL refused."""
+        sweep = self._sweep(list(batch))
+        try:
+            await self._telemetry.save(sweep, now_us=self._clock.now_us())
+        except RefusesEverything:
+            return {id(each) for each in batch}
+        return {id(each) for each in batch} - {id(each) for each in sweep.envelopes}
 
     def _sweep(self, envelopes: list[Envelope]) -> Sweep:
         now = self._clock.now()
@@ -187,7 +217,7 @@ async def replay(
     """Take items again after a fix; what is still refused says why."""
     _check(data)
     choice = Choice(data.ids, data.scope, data.reason)
-    return await quarantine.replay(_actor(request), choice)
+    return await quarantine.replay(_actor(request), choice, after=data.after)
 
 
 async def purge(
@@ -234,9 +264,19 @@ def _parsed(kept: Kept) -> _Try:
         return _Try(kept, reason=Reject.BAD_UNICODE)
     except (EnvelopeRejected, AnswerError) as error:
         return _Try(kept, reason=error.reason)
-    if envelope is not None:
-        return _Try(kept, envelope=envelope)
-    return _Try(kept, reason=sweep.rejected[0].reason)
+    found = _Try(kept, envelope=envelope)
+    if envelope is None:
+        found.refuse(sweep.rejected[0].reason)
+    elif kept.scope == "tag":
+        found.refuse(next(iter(envelope.rejected.values()), None))
+    return found
+
+
+def _why_not_again(kept: Kept) -> str | None:
+    """Why an item whose key telemetry has is no duplicate; None where it is one."""
+    if kept.scope == "tag":
+        return STORED_WITHOUT
+    return Reject.KEY_CONFLICT if kept.reason == Reject.KEY_CONFLICT else None
 
 
 def _value_in(kept: Kept, key: str) -> str:

@@ -24,7 +24,7 @@ from ic3 import __version__
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
 from ic3.domain.users import Principal, Role
-from ic3.errors import ApiError, DatabaseAway, InputError, StartError
+from ic3.errors import ApiError, Contended, DatabaseAway, InputError, StartError, TooSlow
 from ic3.observations import Observe, RequestFailed
 
 BODY_LIMIT_BYTES: Final = 1 << 20
@@ -117,8 +117,10 @@ def build(
         exception_handlers={
             HTTPException: _on_http_error,
             ApiError: _on_our_error,
+            Contended: _on_our_error,
             DatabaseAway: _on_our_error,
             InputError: _on_our_error,
+            TooSlow: _on_our_error,
             Exception: _unforeseen(observe),
         },
         request_max_body_size=BODY_LIMIT_BYTES,
@@ -350,14 +352,18 @@ def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Res
 
 
 def _on_our_error(
-    request: Request[Any, Any, Any], error: ApiError | DatabaseAway | InputError
+    request: Request[Any, Any, Any],
+    error: ApiError | Contended | DatabaseAway | InputError | TooSlow,
 ) -> Response[Any]:
     if isinstance(error, ApiError):
         document = problem(error.status, error.error, error.detail)
         return _problem_response(request, document, error.headers)
     if isinstance(error, InputError):
         return _problem_response(request, problem(422, "cannot be done", str(error)), None)
-    document = problem(503, "database away", "the database cannot be reached; try again soon")
+    if isinstance(error, DatabaseAway):
+        document = problem(503, "database away", "the database cannot be reached; try again soon")
+    else:
+        document = problem(503, "busy", "another change is being written; try again")
     return _problem_response(request, document, {"Retry-After": "5"})
 
 

@@ -1,5 +1,6 @@
 """Commands that set a plant up: import of CSV files, users."""
 
+import getpass
 import secrets
 import sys
 from enum import StrEnum
@@ -34,7 +35,9 @@ def import_file(
     """Import register, parameters or tag map from CSV: all or nothing, a line per problem."""
     settings = load()
     from ic3.cli.connect import opened, run, say
+    from ic3.domain.acts import Actor
     from ic3.domain.imports import FileImport, read_csv
+    from ic3.store.mappings import MappingStore
     from ic3.store.register import Imported, RegisterStore
 
     try:
@@ -42,7 +45,7 @@ def import_file(
     except OSError as error:
         raise InputError(f"import: {file} cannot be read: {error.strerror}") from None
 
-    async def work(found: FileImport) -> Imported | None:
+    async def work(found: FileImport) -> tuple[Imported, int | None] | None:
         async with opened(settings, only_look=dry_run) as (_, pool):
             store = RegisterStore(pool)
             serials, codes = await store.unknown_codes(
@@ -51,7 +54,8 @@ def import_file(
             found.check_references(serials, codes)
             if found.problems or dry_run:
                 return None
-            return await store.import_rows({table.value: found.rows})
+            actor = Actor.at_the_terminal(getpass.getuser())
+            return await MappingStore(pool).import_file(actor, table.value, found.rows)
 
     done = run(work(parsed))
     for problem in parsed.problems:
@@ -62,7 +66,10 @@ def import_file(
     if done is None:
         say(f"import: {len(parsed.rows)} rows are good; nothing was written (dry run)")
     else:
-        say(f"import: {done.added} rows added, {done.updated} updated")
+        imported, job = done
+        say(f"import: {imported.added} rows added, {imported.updated} updated")
+        if job is not None:
+            say(f"import: the running server maps the past of them again, as job {job}")
 
 
 @user_app.command("add")

@@ -301,7 +301,7 @@ def replay_items(
     reason: Annotated[str | None, typer.Option("--reason", help="All of this reason.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take items again after a fix, at most 1,000; what is still refused says why."""
+    """Take items again after a fix; what is still refused says why."""
     settings = load()
     from ic3.api.quarantine import Quarantine
     from ic3.cli.connect import opened, put_json, put_table, run, say
@@ -323,7 +323,16 @@ def replay_items(
                 QuarantineStore(pool), TelemetryStore(pool), latest, Clock(),
                 simulated=settings.simulated,
             )  # fmt: skip
-            return await again.replay(_actor(), Choice(number or None, None, reason))
+            choice = Choice(number or None, None, reason)
+            done = page = await again.replay(_actor(), choice)
+            while page.items and not number:
+                page = await again.replay(_actor(), choice, after=page.items[-1].id)
+                done.stored += page.stored
+                done.duplicate += page.duplicate
+                done.refused += page.refused
+                done.replay_id = page.replay_id or done.replay_id
+                done.items += page.items
+            return done
 
     done = run(work())
     if as_json:

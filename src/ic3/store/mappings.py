@@ -1,11 +1,12 @@
 """Acts on register, parameters and tag map: each with a preview, each in the audit log."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, LiteralString, NamedTuple
 
 import msgspec
 import psycopg
+from psycopg.types.json import Jsonb
 
 from ic3.domain.acts import Actor, Effect, Past, Wish
 from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US
@@ -16,11 +17,15 @@ from ic3.errors import InputError
 from ic3.store.audit import record
 from ic3.store.inbox import name_of
 from ic3.store.pool import Connection, Database
+from ic3.store.register import Imported, import_table
 from ic3.store.replays import create
 from ic3.store.telemetry import moment
 
 # A preview is asked for by a person who waits.
 COUNT_LIMIT: Final = "SET LOCAL statement_timeout = 3000"
+
+# A longer list costs more than to look at all assets.
+SCOPE_LIMIT: Final = 5000
 
 ASSET: Final = """
 SELECT asset_id, category FROM ic3_asset_master WHERE serialnumber = %(serial)s
@@ -47,6 +52,16 @@ ORDER BY asset_id LIMIT 200000
 """
 CATEGORY_SIZE: Final = "SELECT count(*) FROM ic3_asset_master WHERE category = %(category)s"
 
+# Rows of a file that are not so yet; telemetry may have their past.
+UNMAPPED_OF_FILE: Final = """
+SELECT a.asset_id, given.tag_code
+FROM jsonb_to_recordset(%(rows)s) AS given (serialnumber text, tag_code text, param_tag_code text)
+JOIN ic3_asset_master a ON a.serialnumber = given.serialnumber
+JOIN ic3_parameter_master p ON p.param_tag_code = given.param_tag_code
+LEFT JOIN ic3_asset_tag_map m ON m.asset_id = a.asset_id AND m.tag_code = given.tag_code
+WHERE m.param_id IS DISTINCT FROM p.param_id
+"""
+HAS_TELEMETRY: Final = "SELECT EXISTS (SELECT FROM telemetry)"
 MAPPED: Final = """
 SELECT param_id FROM ic3_asset_tag_map
 WHERE asset_id = %(register_id)s AND tag_code = %(tag_code)s
@@ -176,6 +191,38 @@ class MappingStore:
         async with self._database.connection() as connection:
             cursor = await connection.execute(CATEGORIES)
             return dict(await cursor.fetchall())
+
+    async def import_file(
+        self, actor: Actor, table: str, file_rows: Sequence[Mapping[str, object]]
+    ) -> tuple[Imported, int | None]:
+        """Import the checked rows of a file, all or nothing.
+
+        Args:
+            actor: Who imports.
+            table: `register`, `parameters` or `tagmap`.
+            file_rows: Its rows.
+
+        Returns:
+            What changed, and the job that maps the past of what a tag map added; None where
+            there is nothing to map.
+        """
+        async with self._database.connection() as connection:
+            added: list[tuple[int, str]] = []
+            if table == "tagmap":
+                rows = {"rows": Jsonb(list(file_rows))}
+                added = await (await connection.execute(UNMAPPED_OF_FILE, rows)).fetchall()
+            done = await import_table(connection, table, file_rows)
+            counts = {"added": done.added, "updated": done.updated}
+            await record(
+                connection, actor, f"{table} imported", f"{len(file_rows)} rows", after=counts
+            )
+            job = None
+            if added and await _exists(connection, HAS_TELEMETRY):
+                ids, tags = {each[0] for each in added}, {each[1] for each in added}
+                whole = len(ids) > SCOPE_LIMIT
+                scope = Scope(None if whole else sorted(ids), sorted(tags))
+                job = await create(connection, actor, JobKind.MAP, scope, "tag map imported")
+            return done, job
 
     async def map_tag(
         self, actor: Actor, *, serial: str, tag_code: str, param_id: int, wish: Wish, now_us: int
@@ -424,6 +471,11 @@ async def _settle(connection: Connection, tag: _Tag, state: State, actor: Actor)
     """Set the lines of a tag; last, so that the monitoring worker waits for little."""
     named = {"register_ids": tag.register_ids, "tag_code": tag.tag_code}
     await connection.execute(SET_TAG_STATES, {**named, "state": state, "who": actor.who})
+
+
+async def _exists(connection: Connection, statement: LiteralString) -> bool:
+    row = await (await connection.execute(statement)).fetchone()
+    return bool(row and row[0])
 
 
 async def _count(

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ic3.domain.acts import Actor
-from ic3.domain.envelope import Envelope
+from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US, Envelope
 from ic3.domain.quarantine import readable, words_for
 from ic3.domain.replays import JobKind, Scope
 from ic3.errors import InputError
@@ -39,7 +39,8 @@ WHERE id = ANY(%(ids)s::bigint[]) ORDER BY id
 """
 OPEN_IDS: Final = """
 SELECT id FROM dead_letter
-WHERE replayed_at IS NULL AND (%(scope)s::text IS NULL OR scope = %(scope)s::text)
+WHERE id > %(after)s AND replayed_at IS NULL
+    AND (%(scope)s::text IS NULL OR scope = %(scope)s::text)
     AND (%(reason)s::text IS NULL OR reason = %(reason)s::text)
 ORDER BY id LIMIT %(limit)s
 """
@@ -155,13 +156,13 @@ class QuarantineStore:
             row = await (await connection.execute(ITEM, {"id": number})).fetchone()
             return None if row is None else (_item(*row[:-2]), bytes(row[-2]), bytes(row[-1]))
 
-    async def open_ids(self, choice: Choice, limit: int) -> list[int]:
-        """Items of a choice that were not replayed yet, the oldest first."""
+    async def open_ids(self, choice: Choice, limit: int, *, after: int = 0) -> list[int]:
+        """Items of a choice behind `after` that were not replayed yet, the oldest first."""
         if choice.ids is not None:
             return choice.ids[:limit]
         async with self._database.connection() as connection:
-            named = {"scope": choice.scope, "reason": choice.reason, "limit": limit}
-            cursor = await connection.execute(OPEN_IDS, named)
+            named = {"scope": choice.scope, "reason": choice.reason, "after": after}
+            cursor = await connection.execute(OPEN_IDS, {**named, "limit": limit})
             return [row[0] for row in await cursor.fetchall()]
 
     async def kept(self, ids: Sequence[int]) -> list[Kept]:
@@ -184,26 +185,30 @@ class QuarantineStore:
             return {row[0] - 1 for row in await cursor.fetchall()}
 
     async def mark_replayed(
-        self, actor: Actor, taken: Mapping[int, Envelope], refused: Mapping[int, str]
-    ) -> int | None:
+        self, actor: Actor, taken: Mapping[int, Envelope], refused: Mapping[int, str],
+        *, now_us: int,
+    ) -> int | None:  # fmt: skip
         """Note a replay, and ask for the monitoring rows of what was taken.
 
         Args:
             actor: Who replays.
             taken: Item to the envelope that is in telemetry now.
             refused: Item to the reason for which it still is not.
+            now_us: The wall clock; a time beyond now + 5 min makes no rows.
 
         Returns:
-            The job that maps them; None where no asset of them is registered.
+            The job that maps them; None where no registered asset has a plausible time.
         """
         async with self._database.connection() as connection:
             await connection.execute(MARK, {"ids": sorted(taken)})
-            serials = sorted({each.asset_id for each in taken.values()})
+            last = now_us + FUTURE_LIMIT_US
+            mapped = [each for each in taken.values() if YEAR_2000_US <= each.occurred_us <= last]
+            serials = sorted({each.asset_id for each in mapped})
             cursor = await connection.execute(REGISTERED, {"serials": serials})
             register_ids = [row[0] for row in await cursor.fetchall()]
             job = None
             if register_ids:
-                times = [each.occurred_us for each in taken.values()]
+                times = [each.occurred_us for each in mapped]
                 first, end = moment(min(times)), moment(max(times) + 1)
                 scope = Scope(sorted(register_ids), None, first, end)
                 job = await create(connection, actor, JobKind.MAP, scope, "quarantine replayed")

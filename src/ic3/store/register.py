@@ -173,12 +173,21 @@ class RegisterStore:
         Args:
             tables: `register`, `parameters`, `tagmap` or `dmas` to rows, imported in this order.
         """
-        outcomes: list[bool] = []
+        added = updated = 0
         async with self._database.connection() as connection:
             for table, table_rows in tables.items():
-                cursor = await connection.execute(IMPORTS[table], {"rows": Jsonb(list(table_rows))})
-                outcomes += [row[0] for row in await cursor.fetchall()]
-        return Imported(added=sum(outcomes), updated=len(outcomes) - sum(outcomes))
+                done = await import_table(connection, table, table_rows)
+                added, updated = added + done.added, updated + done.updated
+        return Imported(added, updated)
+
+
+async def import_table(
+    connection: Connection, table: str, table_rows: Sequence[Mapping[str, object]]
+) -> Imported:
+    """Import checked rows of one table in the transaction of an act."""
+    cursor = await connection.execute(IMPORTS[table], {"rows": Jsonb(list(table_rows))})
+    outcomes = [row[0] for row in await cursor.fetchall()]
+    return Imported(added=sum(outcomes), updated=len(outcomes) - sum(outcomes))
 
 
 def _plain(field: Any) -> Any:

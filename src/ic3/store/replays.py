@@ -40,12 +40,15 @@ SELECT id, kind, state, created_at, created_by, reason, filter, registry_version
 FROM ic3_replay WHERE state IN ('waiting', 'running') ORDER BY state = 'running' DESC, id LIMIT 1
 """
 COUNT_OPEN: Final = "SELECT count(*) FROM ic3_replay WHERE state IN ('waiting', 'running')"
-# A flurry of mappings is one walk through telemetry.
+# A flurry of mappings is one walk through telemetry. Assets or tags must be the same: otherwise
+# the joined scope would hold pairs of them that nobody asked for.
 LAST_WAITING: Final = """
 SELECT id, filter FROM ic3_replay
 WHERE state = 'waiting' AND kind = %(kind)s AND created_by = %(created_by)s
     AND filter -> 'from_at' IS NOT DISTINCT FROM %(scope)s::jsonb -> 'from_at'
     AND filter -> 'until_at' IS NOT DISTINCT FROM %(scope)s::jsonb -> 'until_at'
+    AND (filter -> 'register_ids' IS NOT DISTINCT FROM %(scope)s::jsonb -> 'register_ids'
+        OR filter -> 'tag_codes' IS NOT DISTINCT FROM %(scope)s::jsonb -> 'tag_codes')
 ORDER BY id DESC LIMIT 1 FOR UPDATE
 """
 WIDEN: Final = """
@@ -69,16 +72,18 @@ SELECT max(run_at) > %(at)s FROM ic3_ingest_run_log
 BEGIN_JOB: Final = """
 UPDATE ic3_replay SET state = 'running', began_at = now(), from_at = %(from_at)s,
     until_at = %(until_at)s, cursor_at = %(from_at)s, cursor_serial = '', cursor_record = ''
-WHERE id = %(id)s AND state = 'waiting'
+WHERE id = %(id)s AND state = 'waiting' AND registry_version = %(version)s
 """
 NEXT_AT: Final = """
 SELECT min(occurred_at) FROM telemetry
 WHERE occurred_at >= %(from_at)s AND occurred_at < %(until_at)s
 """
+# Judged by when it was received, as it was live: what was far ahead then stays without rows.
 ENVELOPES: Final = """
 SELECT asset_id, record_id, occurred_at, values, quality, alarm, domain, received_at
 FROM telemetry
 WHERE occurred_at >= %(from_at)s AND occurred_at < %(until_at)s
+    AND occurred_at <= received_at + interval '5 minutes'
     AND (occurred_at, asset_id, record_id) > (%(from_at)s, %(serial)s, %(record)s)
     AND (%(serials)s::text[] IS NULL OR asset_id = ANY(%(serials)s::text[]))
     AND (%(tags)s::text[] IS NULL OR values ?| %(tags)s::text[])
@@ -147,13 +152,15 @@ class ReplayStore:
             return bool(row and row[0])
 
     async def begin(self, job: Job, *, from_at: datetime, until_at: datetime) -> Job | None:
-        """Set a waiting job to its first envelope; None where it waits no longer."""
+        """Set a waiting job to its first envelope; None where it waits no longer, or for more."""
         async with self._database.connection() as connection:
             first = await _next_at(connection, from_at, until_at) or until_at
             span = {"from_at": first, "until_at": until_at}
-            await connection.execute(BEGIN_JOB, {"id": job.id, **span})
+            begun = {"id": job.id, "version": job.registry_version, **span}
+            if (await connection.execute(BEGIN_JOB, begun)).rowcount == 0:
+                return None
             row = await (await connection.execute(JOB, {"id": job.id})).fetchone()
-            return _job(row) if row is not None and row[2] == "running" else None
+            return None if row is None else _job(row)
 
     async def next_at(self, from_at: datetime, until_at: datetime) -> datetime | None:
         """The first time of the source within the span that telemetry has."""

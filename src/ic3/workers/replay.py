@@ -10,7 +10,7 @@ from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US, Envelope
 from ic3.domain.latest import LatestReadings, each_asset_once
 from ic3.domain.mapping import Moved, Reading, Register, map_envelopes
 from ic3.domain.replays import Job, JobState
-from ic3.errors import DatabaseAway, StoreError
+from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
 from ic3.observations import Observe, ReplayEnded
 from ic3.store.register import RegisterStore
 from ic3.store.replays import Cancelled, ReplayStore
@@ -74,9 +74,15 @@ class Replay:
             return
         try:
             await self._work(job)
-        except DatabaseAway:
+        except (DatabaseAway, Contended):
             self._past_of = None
             raise
+        except TooSlow as error:
+            self._past_of = None
+            if self._span > SHORTEST_SPAN:
+                self._span = max(SHORTEST_SPAN, self._span / 2)
+                raise
+            await self._finish(job, error=str(error))
         except Cancelled:
             self._observe(ReplayEnded(job.id, job.rows_done, job.envelopes_done, "cancelled"))
         except StoreError as error:
@@ -124,7 +130,7 @@ class Replay:
         found = await self._jobs.envelopes(
             job, list(register.assets), until_at=ends, limit=self._batch
         )
-        self._adapt(self._clock.monotonic() - begun)
+        looked_s = self._clock.monotonic() - begun
         readings = _one_each(self._map(job, register, found))
         if len(found) == self._batch:
             cursor = _key(found[-1])
@@ -138,6 +144,8 @@ class Replay:
                 job, readings, _newest(readings), cursor, envelopes=matched
             )
             self._latest.apply(merged)
+        # Not before: a batch too slow to write has halved the span, and it is to stay so.
+        self._adapt(looked_s)
 
     def _map(self, job: Job, register: Register, found: Sequence[Envelope]) -> list[Reading]:
         """Map and mark as a plant would have done that had the map from the start.
