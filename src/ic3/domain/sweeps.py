@@ -151,6 +151,10 @@ class Sweep:
         if sum(map(len, self.keys.values())) < KEPT_KEYS:
             self.keys.setdefault(why, []).append(spelled(key[:NAMED_CHARACTERS]))
 
+    def judged_by_us(self, now_us: int) -> int:
+        """The wall clock at its end: drained later, a time from the future does not come true."""
+        return now_us if self.ended_at is None else min(now_us, _microseconds(self.ended_at))
+
     def stop(self) -> None:
         """Reading was broken off: what was not read yet is put off."""
         left = self.keys_scanned - self.read_ok - self.failed.total() - self.deferred.total()

@@ -140,7 +140,8 @@ class Save:
         try:
             # A wait that is cancelled must not cancel the future that poll will set.
             await self._store.save(
-                sweep, now_us=self._clock.now_us(), accepted=asyncio.shield(unsaved.accepted),
+                sweep, now_us=sweep.judged_by_us(self._clock.now_us()),
+                accepted=asyncio.shield(unsaved.accepted),
                 uncertain=unsaved.uncertain,
             )  # fmt: skip
         except NotAccepted:
