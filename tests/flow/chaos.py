@@ -135,6 +135,9 @@ class Drive:
             self._settle()
             self._compare()
             self.product.stop()
+        except AssertionError:
+            print(*self.product.lines[-20:], sep="\n", file=sys.stderr, flush=True)
+            raise
         finally:
             self.product.__exit__()
             self._gateway.close()
