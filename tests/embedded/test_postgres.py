@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -174,6 +175,28 @@ async def test_the_same_object_starts_again_after_stop(data_dir: Path) -> None:
     run_sql(await server.start(), "SELECT 1")
     await server.stop()
     assert server.pid is None
+
+
+class KilledOnce(EmbeddedPostgres):
+    """Whose first server is killed as soon as it runs."""
+
+    killed = False
+
+    def _spawn_server(self, *given: Any) -> "subprocess.Popen[bytes]":
+        process = super()._spawn_server(*given)
+        if not self.killed:
+            self.killed = True
+            process.kill()
+        return process
+
+
+async def test_a_server_that_is_killed_while_it_starts_is_started_again(data_dir: Path) -> None:
+    await life_with_a_row(data_dir)
+    server = KilledOnce(data_dir, shared_buffers_mib=16)
+    run_sql(await server.start(), "SELECT 1")
+    assert server.killed
+    await server.stop()
+    assert await rows_after_a_new_start(data_dir) == 1
 
 
 async def test_secrets_and_cluster_are_closed_to_others(data_dir: Path) -> None:

@@ -287,7 +287,9 @@ class EmbeddedPostgres:
             if is_ready:
                 return process
             failure = self._failure(log_sizes)
-            waiting_helps = "shared memory block" in str(failure)
+            # Killed from outside, or what one so killed has left has not ended yet.
+            killed = process.returncode == -signal.SIGKILL
+            waiting_helps = killed or "shared memory block" in str(failure)
             if not waiting_helps or asyncio.get_running_loop().time() > deadline:
                 raise failure
             await asyncio.sleep(_POLL_S * 5)
