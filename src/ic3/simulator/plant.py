@@ -37,7 +37,6 @@ LEAK_HEAD_M: Final = 25.0
 ORIFICE: Final = 0.6 * math.sqrt(2 * 9.81)
 FULL_ABOVE_BAR: Final = 0.12
 METER_ROLLOVER_M3: Final = 10_000_000.0
-STATE_VERSION: Final = 1
 
 State = dict[str, list[float]]
 
