@@ -48,6 +48,9 @@ chaos: $(READY)  ## kill program, database and plant at random for some minutes,
 outage: $(READY)  ## hang the database for ten minutes, then time until all is stored
 	cd tests/flow && ../../$(BIN)/python outage.py
 
+soak: $(READY)  ## an hour at the size of a real plant, to see that memory stays flat
+	cd tests/flow && ../../$(BIN)/python soak.py
+
 fuzz: $(READY)  ## a million damaged envelopes through the parser
 	$(BIN)/python bench/fuzz.py
 
@@ -60,5 +63,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage fuzz bench bench-plant docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant docs ui
 .DEFAULT_GOAL := help
