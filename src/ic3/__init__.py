@@ -1,3 +1,3 @@
 """IC³: control-room platform of a water utility."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -8,11 +8,11 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -36,7 +36,7 @@ from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
 from ic3.embedded.postgres import EmbeddedPostgres
-from ic3.errors import EmbeddedError, SettingsError, StartError
+from ic3.errors import DatabaseAway, EmbeddedError, SettingsError, StartError
 from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
@@ -68,7 +68,11 @@ from ic3.workers.monitoring import EndedSweeps
 from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
 
+T = TypeVar("T")
+
 SECRET_BYTES: Final = 32
+DATABASE_WAIT_S: Final = 30.0
+PAUSE_S: Final = 0.5
 INGEST_TIMEOUT_S: Final = 60.0
 POOL_SIZE: Final = 6  # poll, save, monitoring, replay, retention and rollup may all be busy
 API_TIMEOUT_S: Final = 5.0
@@ -141,9 +145,12 @@ async def serve(
             stack.callback(bound.close)
             _warn(settings, tell)
             dsn = await stack.enter_async_context(database(settings, tell, stop_time))
-            await migrate(
-                dsn, adopt_zone=settings.adopt_zone,
-                say=lambda step: tell(Starting("schema", step)),
+            patient = Patience(DATABASE_WAIT_S if settings.database_url is None else 0, tell)
+            await patient.run(
+                lambda: migrate(
+                    dsn, adopt_zone=settings.adopt_zone,
+                    say=lambda step: tell(Starting("schema", step)),
+                )
             )  # fmt: skip
             availability = Availability(clock, tell)
             ingest = await stack.enter_async_context(
@@ -152,11 +159,15 @@ async def serve(
             requests = await stack.enter_async_context(
                 _pool(dsn, "ic3 api", API_TIMEOUT_S, clock, availability)
             )
-            await refuse_mixing(settings, ingest)
-            base = await stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
-            await _ensure_admin(settings, requests, show_login)
-            await PartitionStore(ingest, raw_days=settings.raw_days).make(clock.now().date())
-            await rollup_store(settings, ingest).settle_zone(clock.now())
+            await patient.run(lambda: refuse_mixing(settings, ingest))
+            base = await patient.run(
+                lambda: stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
+            )
+            await patient.run(lambda: _ensure_admin(settings, requests, show_login))
+            partitions = PartitionStore(ingest, raw_days=settings.raw_days)
+            await patient.run(lambda: partitions.make(clock.now().date()))
+            rollups = rollup_store(settings, ingest)
+            await patient.run(lambda: rollups.settle_zone(clock.now()))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -167,6 +178,35 @@ async def serve(
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
                 spool=spool,
             )  # fmt: skip
+
+
+class Patience:
+    """How long the start waits for a database that went away in the middle of it.
+
+    Our own server is started again where it is killed; one at `DATABASE_URL` is somebody else's,
+    and a wrong address is said at once.
+    """
+
+    def __init__(self, wait_s: float, tell: Observe) -> None:
+        self._wait_s = wait_s
+        self._tell = tell
+
+    async def run(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step of the start, again where the database was away.
+
+        Raises:
+            DatabaseAway: It has been for too long.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._wait_s
+        while True:
+            try:
+                return await step()
+            except DatabaseAway as error:
+                if loop.time() >= ends:
+                    raise
+                self._tell(Starting("database", f"waits for it: {error}"))
+                await asyncio.sleep(PAUSE_S)
 
 
 @asynccontextmanager

@@ -33,12 +33,17 @@ class Parameter(Limits, frozen=True):
 
 
 class RegisteredAsset(msgspec.Struct, frozen=True):
-    """An asset of the register with its mapped tags."""
+    """An asset of the register with its mapped tags; `category` is its kind."""
 
     register_id: int
     serial: str
     parameters: dict[str, Parameter]
     domain: str | None = None
+    category: str | None = None
+    dma_id: str | None = None
+    name: str | None = None
+    longitude: float | None = None
+    latitude: float | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, array_like=True):

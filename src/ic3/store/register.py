@@ -18,7 +18,11 @@ PARAMETERS: Final = """
 SELECT param_id, parameter_name, param_tag_code, unit, kind, range_low, range_high, rate_max_per_s
 FROM ic3_parameter_master
 """
-ASSETS: Final = "SELECT asset_id, serialnumber, domain FROM ic3_asset_master"
+ASSETS: Final = """
+SELECT asset_id, serialnumber, domain, category, dma_id, name, longitude::double precision,
+    latitude::double precision
+FROM ic3_asset_master
+"""
 TAG_MAP: Final = "SELECT asset_id, tag_code, param_id FROM ic3_asset_tag_map"
 COUNT_ASSETS: Final = "SELECT count(*) FROM ic3_asset_master"
 
@@ -202,8 +206,8 @@ async def _load(connection: Connection, version: int) -> Register:
     cursor = await connection.execute(PARAMETERS)
     parameters = {row[0]: parameter_of(*row) for row in await cursor.fetchall()}
     by_id = {
-        register_id: RegisteredAsset(register_id, serial, {}, domain)
-        for register_id, serial, domain in await (await connection.execute(ASSETS)).fetchall()
+        register_id: RegisteredAsset(register_id, serial, {}, *rest)
+        for register_id, serial, *rest in await (await connection.execute(ASSETS)).fetchall()
     }
     for register_id, tag, param_id in await (await connection.execute(TAG_MAP)).fetchall():
         asset, parameter = by_id.get(register_id), parameters.get(param_id)
