@@ -515,7 +515,7 @@ async def test_a_job_too_slow_in_the_shortest_span_ends_with_the_reason(
 async def test_a_time_from_the_future_does_not_come_true_while_its_sweep_waits(
     plant: Plant, sql: Sql
 ) -> None:
-    ahead = one(SERIALS[0], plant.clock.now() + timedelta(minutes=8), {"FLOW": 99})
+    ahead = one(SERIALS[0], plant.clock.now() + timedelta(minutes=8), {"FLOW": 99, "NEW": 1})
     found = swept(ahead, begun_at=plant.clock.now())
     await plant.telemetry.save(found, now_us=plant.clock.now_us())
     stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -525,3 +525,4 @@ async def test_a_time_from_the_future_does_not_come_true_while_its_sweep_waits(
     plant.ended.put(found, stored)
     await plant.worker.step()
     assert sql(ROWS) == before
+    assert sql("SELECT count(*) FROM ic3_inbox WHERE tag_code = 'NEW'") == [(0,)]
