@@ -199,6 +199,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "quarantine.STORED_ALREADY": {"times": [NOW], "serials": ["asset 1"], "records": ["r1"]},
     "register.ASSETS": {},
     "register.ASSET_BY_SERIAL": {"serial": "asset 4711"},
+    "register.CHANGED_COUNTERS": {"rows": Jsonb([{"param_tag_code": "P1"}])},
     "register.COUNT_ASSETS": {},
     "register.IMPORT_ASSETS": TEXTS_OF_AN_ASSET,
     "register.IMPORT_DMAS": {"rows": Jsonb([{"dma_id": "DEL-D01-A1"}])},
@@ -234,6 +235,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "rollups.FORGET": {"horizon_at": NOW},
     "rollups.KEPT_ZONE": {},
     "rollups.MARK": {"buckets": [1], "register_ids": [1]},
+    "rollups.MARK_PARAMETERS": {"param_ids": [1]},
     "rollups.ROLL_UP": {"register_ids": [4711], "from_at": [NOW], "to_at": [NOW]},
     "rollups.ROLL_UP_HOURS": {
         "zone": "Asia/Kolkata", "register_ids": [4711], "from_at": [NOW],
