@@ -1,17 +1,19 @@
 """The poll worker on a real spool, with a gateway that answers as told and no database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from ic3.domain.envelope import Envelope, parse
 from ic3.domain.gaps import Cause, Gap
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
 from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
-from ic3.errors import GatewayError
+from ic3.errors import GatewayError, SpoolError
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
@@ -29,6 +31,7 @@ class Reading(Sweeper):
 
     error: GatewayError | None = None
     takes_s = 0.0
+    news: list[Envelope]
     clock: Any
 
     async def run(self, sweep: Sweep, _register: Register, *, deadline_s: float) -> None:
@@ -37,7 +40,11 @@ class Reading(Sweeper):
             raise self.error
         sweep.listed = LISTED
         sweep.keys_listed = sweep.keys_scanned = sweep.unmatched = len(LISTED)
-        sweep.read_ok = sweep.unchanged = len(LISTED)
+        sweep.read_ok = len(LISTED)
+        sweep.unchanged = len(LISTED) - len(self.news)
+        await asyncio.sleep(0.01)  # the spool is faster
+        for each in self.news:
+            sweep.take(each)
 
 
 class Away(RegisterStore):
@@ -59,7 +66,7 @@ async def spool(tmp_path: Path, clock: Any) -> AsyncIterator[Spool]:
 @pytest.fixture
 def reading(clock: Any) -> Reading:
     made = Reading(NOBODY, simulated=True, clock=clock)
-    made.clock = clock
+    made.clock, made.news = clock, []
     return made
 
 
@@ -112,3 +119,25 @@ async def test_a_gateway_down_is_a_gap_in_the_spool(
         clock.advance(15)
     (gap,) = await spool.gaps()
     assert (gap.cause, gap.readings) == (Cause.GATEWAY_DOWN, 4)
+
+
+async def test_where_a_sweep_cannot_be_marked_as_begun_what_it_reads_is_accepted_all_the_same(
+    poll: Poll, spool: Spool, reading: Reading, unsaved: UnsavedSweeps, clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    text = '{"record_id":"r-1","asset_id":"A","occurred_at":"2026-06-15T01:41:43Z","values":{}}'
+    reading.news = [parse("A", text, received_us=clock.now_us(), content_hash=b"h")]
+
+    async def fail(_: int) -> None:
+        raise SpoolError("spool: it cannot be written")
+
+    monkeypatch.setattr(spool, "begin", fail)
+    await poll.step()
+    first = await unsaved.first()
+    assert first.sweep is not None
+    assert first.accepted.result()
+    assert first.sweep.envelopes == reading.news
+    record, accepted = await spool.read(first.sweep.spool_id or 0)
+    assert (record.read_ok, record.accepted, [each.text for each in accepted]) == (2, 1, [text])
+    assert record.error == "spool: it cannot be written"
+    assert await spool.gaps() == []
