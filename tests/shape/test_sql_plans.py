@@ -166,6 +166,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "monitoring.ALL_LATEST": {},
     "monitoring.INSERT_RUN": RUN_ROW,
     "monitoring.INSERT_STAGED": {},
+    "monitoring.LATEST_OF": {"register_ids": [1]},
     "monitoring.LOCK_LATEST": {"register_ids": [1]},
     "monitoring.MOVE_LATEST": {"register_ids": [1], "readings": ["[]"]},
     "monitoring.NAME_UNMAPPED": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
