@@ -48,12 +48,22 @@ CLEAR = Fault()
 
 @dataclass(slots=True)
 class _Lane:
-    """One direction of one connection; `passed` counts since the fault was set."""
+    """One direction of one connection.
+
+    Attributes:
+        passed: Bytes since the fault was set.
+        doomed: It has been struck; it stays so whatever is set afterwards.
+    """
 
     fault: Fault
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     passed: int = 0
+    doomed: bool = False
+
+    def doom(self, end: End) -> None:
+        """Let nothing more pass."""
+        self.fault, self.doomed = Fault(cut_at=0, end=end), True
 
 
 class FaultProxy:
@@ -86,13 +96,14 @@ class FaultProxy:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def set(self, *, up: Fault = CLEAR, down: Fault = CLEAR, others_too: bool = True) -> None:
-        """From now on; bytes count from here. `others_too`: on connections that are open too."""
+    def set(self, *, up: Fault = CLEAR, down: Fault = CLEAR) -> None:
+        """From now on, on every connection that has not been struck; bytes count from here."""
         self._up, self._down = up, down
         self.struck.clear()
-        for to_server, to_client in self._pairs if others_too else ():
-            to_server.fault, to_server.passed = up, 0
-            to_client.fault, to_client.passed = down, 0
+        for pair in self._pairs:
+            for lane, fault in zip(pair, (up, down), strict=True):
+                if not lane.doomed:
+                    lane.fault, lane.passed = fault, 0
 
     def cut_all(self, end: End = End.RESET) -> None:
         """End every connection that is open."""
@@ -148,7 +159,7 @@ class FaultProxy:
         if fault.after is not None and fault.after in portion:
             last = True
             other = pair[1] if lane is pair[0] else pair[0]
-            other.fault = Fault(cut_at=0, end=fault.end)
+            other.doom(fault.end)
         if fault.drip_s is None:
             lane.writer.write(portion)
             await lane.writer.drain()
@@ -174,7 +185,7 @@ class FaultProxy:
                 _half_close(lane.writer)
             case End.BLACK_HOLE:
                 for each in pair:
-                    each.fault = Fault(cut_at=0, end=End.BLACK_HOLE)
+                    each.doom(end)
 
 
 def _half_close(writer: asyncio.StreamWriter) -> None:
@@ -183,9 +194,9 @@ def _half_close(writer: asyncio.StreamWriter) -> None:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    # The number of a socket that is closed may be another's by now.
-    if not writer.is_closing():
-        wire = writer.get_extra_info("socket")
-        if wire.family != socket.AF_UNIX:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    if writer.is_closing():
+        return  # the number of a socket that is closed may be another's by now
+    wire = writer.get_extra_info("socket")
+    if wire.family != socket.AF_UNIX:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()

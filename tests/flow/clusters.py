@@ -70,8 +70,8 @@ class Cluster:
         if (self.place / "postmaster.pid").exists() and alive(self.pid):
             self._ctl("stop", "-m", "immediate", "-w")
 
-    def sql(self, statement: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+    def sql(self, statement: str, *, options: str = "") -> list[tuple[object, ...]]:
+        with psycopg.connect(self.dsn, autocommit=True, options=options) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 

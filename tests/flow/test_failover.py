@@ -8,6 +8,8 @@ import pytest
 from clusters import Cluster
 from driven import Gateway, Product, ic3_here, until
 
+from ic3.store.pool import SERVER_LIVENESS
+
 STANDBY = "standby"
 LOST_SWEEPS = """
 SELECT n FROM generate_series(1, %s) n
@@ -57,6 +59,7 @@ def test_f13_a_promoted_standby_has_every_acknowledged_row_and_storing_goes_on(
             product.fill_register()
             product.start().until_ready(30)
             product.after_next_sweep()
+            assert primary.sql("SHOW tcp_keepalives_idle", options=SERVER_LIVENESS) == [("10",)]
             assert product.token  # while there is somebody to ask
             primary.kill()
             until(lambda: product.get("/api/stats")["database"]["state"] == "away", what="away")

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ic3.clock import Clock
 from ic3.errors import DatabaseAway
 from ic3.observations import DatabaseBack, DatabaseLost, Observation
-from ic3.store.pool import LIVENESS, Availability, Database
+from ic3.store.pool import LIVENESS, SERVER_LIVENESS, Availability, Database
 
 
 class Wire:
@@ -168,6 +168,7 @@ async def test_f10_every_connection_is_watched_and_every_statement_bounded(
             )
         ).fetchone()
     assert bounds == ("20s", "3s", "1min")
+    assert SERVER_LIVENESS in found["options"]
     assert {name: found[name] for name in LIVENESS} == {
         name: str(value) for name, value in LIVENESS.items()
     }
