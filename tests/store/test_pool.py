@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ic3.clock import Clock
-from ic3.errors import DatabaseAway
+from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError, TooSlow
 from ic3.observations import DatabaseBack, DatabaseLost, Observation
-from ic3.store.pool import LIVENESS, SERVER_LIVENESS, Availability, Database
+from ic3.store.pool import LIVENESS, SERVER_LIVENESS, Availability, Database, translate
 
 
 class Wire:
@@ -172,3 +173,21 @@ async def test_f10_every_connection_is_watched_and_every_statement_bounded(
     assert {name: found[name] for name in LIVENESS} == {
         name: str(value) for name, value in LIVENESS.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("states", "kind"),
+    [
+        (["08006", "57P01", "57P02", "57P03", "53100", "53200", "53300", "25006"], DatabaseAway),
+        (["40001", "40P01", "55P03", "23505"], Contended),
+        (["22003", "22021", "23514", "23502", "54000"], Refused),
+        (["57014"], TooSlow),
+        (["42P01"], SchemaError),
+        (["42501", "28P01", "3D000", "XX000"], StoreError),
+    ],
+)
+def test_f12_f16_f17_f18_each_word_of_postgresql_is_met_in_its_own_way(
+    states: list[str], kind: type[StoreError]
+) -> None:
+    for state in states:
+        assert type(translate(psycopg.errors.lookup(state)("some words"))) is kind, state
