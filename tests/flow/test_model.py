@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 
 import psycopg
 import pytest
-from driven import INVARIANTS
+from driven import INVARIANTS, STALE_LATEST
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import (
@@ -188,7 +188,9 @@ class PipelineModel(RuleBasedStateMachine):
 
     @rule(serial=some.sampled_from(ASSETS), minutes=some.sampled_from(OFF_BY_MINUTES))
     def late_or_future(self, serial: str, minutes: float) -> None:
-        self.show(serial, minutes=minutes)
+        for off_by in (0, minutes):
+            self.show(serial, minutes=off_by)
+            self.swept()
 
     @rule(serial=some.sampled_from(ASSETS), rubbish=some.booleans())
     def poison_or_rubbish(self, serial: str, rubbish: bool) -> None:
@@ -322,6 +324,10 @@ class PipelineModel(RuleBasedStateMachine):
             assert accepted + in_spool <= len(self.accepted) <= accepted + in_spool + gap
         else:
             assert accepted + in_spool == len(self.accepted)
+
+    @invariant()
+    def latest_is_the_greatest_plausible(self) -> None:
+        assert self.sql.execute(STALE_LATEST.encode()).fetchall() == []
 
     def settle(self) -> None:
         """With the database up and nothing to do, all is where it belongs."""
