@@ -18,6 +18,7 @@ from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, build, listen, server
 from ic3.clock import Clock
+from ic3.domain.access import PendingEvents
 from ic3.domain.envelope import Envelope, EnvelopeRejected, parse, serial_of_key
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Register
@@ -195,6 +196,8 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         verify=tokens.verify,
         origins=(),
         observe=lambda _: None,
+        clock=clock,
+        events=PendingEvents(),
     )
     http = server(application, websocket=FrameProtocol)
     bound = listen("127.0.0.1", 0)

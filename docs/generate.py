@@ -122,6 +122,14 @@ DUTIES: Final = {
         " `ic3_feed_events`, `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [quality and freshness](../howto/read-quality-and-freshness.md)",
     ),
+    "access": Duties(
+        run_log="exempt: it reads no telemetry; what people did is in `audit_log`",
+        back_off="exempt: its interval of 2 s is its pause; while the database is away what was"
+        " last read stays in force",
+        stop=STOPS,
+        metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [users and keys](../howto/users-and-keys.md)",
+    ),
 }
 
 

@@ -29,7 +29,9 @@ from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
+from ic3.api.users import People
 from ic3.clock import Clock
+from ic3.domain.access import Access, PendingEvents
 from ic3.domain.addresses import is_loopback
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
@@ -46,10 +48,13 @@ from ic3.observations import Observation, Observe, Serving, Starting, Stopping, 
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
+from ic3.store.access import AccessStore
+from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
+from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
@@ -385,6 +390,9 @@ async def _run(
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
     unsaved = UnsavedSweeps()
+    access, events = Access(), PendingEvents()
+    access_store = AccessStore(ingest, token_life_s=settings.token_minutes * 60, clock=clock)
+    access.replace(await access_store.load())
     _gauge_spool(registry, spool, clock)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
@@ -400,6 +408,8 @@ async def _run(
         rollups=rollup_store(settings, ingest),
         states=StateStore(ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
+        access=access, access_events=events, access_store=access_store,
+        audits=AuditStore(ingest), audit_days=settings.audit_days,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
     readiness = ReadinessReader(
@@ -409,7 +419,7 @@ async def _run(
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
-        breaker=client.breaker, spool=spool,
+        breaker=client.breaker, spool=spool, access=access, events=events,
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -500,10 +510,24 @@ def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
     runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
+    access: Access, events: PendingEvents,
 ) -> Server:  # fmt: skip
-    tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
-    tickets = Tickets(clock)
-    logins = Logins(UserStore(requests), Passwords(), tokens, Throttle(clock), tell)
+    life_s = settings.token_minutes * 60
+    tokens = Tokens(
+        _jwt_secret(settings), life_s=life_s, clock=clock, access=access,
+        previous=settings.jwt_secret_previous,
+    )  # fmt: skip
+    tickets, passwords = Tickets(clock), Passwords()
+    logins = Logins(
+        users=UserStore(requests), store=LoginStore(requests), access=access,
+        access_store=AccessStore(requests, token_life_s=life_s, clock=clock), events=events,
+        passwords=passwords, tokens=tokens, throttle=Throttle(clock), clock=clock, observe=tell,
+        idle_days=settings.login_days,
+    )  # fmt: skip
+    people = People(
+        users=logins.users, logins=logins.store, keys=ApiKeyStore(requests), clock=clock,
+        hash=passwords.hash, reload=logins.reload,
+    )  # fmt: skip
     reads = MonitoringReads(latest, runs)
     live_socket = LiveSocket(
         hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=settings.cors_origins,
@@ -517,7 +541,7 @@ def _http(
     application = build(
         ROUTES,
         dependencies={
-            "logins": logins, "tickets": tickets, "reads": reads, "feed": feed,
+            "logins": logins, "people": people, "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
             "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
             "inbox": InboxStore(requests), "mappings": MappingStore(requests),
@@ -541,6 +565,8 @@ def _http(
         verify=tokens.verify,
         origins=settings.cors_origins,
         observe=tell,
+        clock=clock,
+        events=events,
     )  # fmt: skip
     return server(application, websocket=FrameProtocol)
 
@@ -600,7 +626,9 @@ async def _ensure_admin(
             " server listens for other machines; choose a longer one"
         )
     password = given or secrets.token_urlsafe(12)
-    await users.add("admin", await Passwords().hash(password), Role.ADMIN)
+    await users.add(
+        "admin", await Passwords().hash(password), Role.ADMIN, must_change=given is None
+    )
     show_login(FirstLogin("admin", None if given else password))
 
 

@@ -157,8 +157,20 @@ class Settings:
         secret=True,
     )  # fmt: skip
     token_minutes: int = option(
-        "IC3_TOKEN_MINUTES", 480, "Life of an access token in minutes.",
+        "IC3_TOKEN_MINUTES", 15, "Life of an access token in minutes.",
         parse=between(1, 1440, int),
+    )  # fmt: skip
+    jwt_secret_previous: str | None = option(
+        "IC3_JWT_SECRET_PREVIOUS", None,
+        "The key before IC3_JWT_SECRET: its tokens count until this is unset again.", secret=True,
+    )  # fmt: skip
+    login_days: float = option(
+        "IC3_LOGIN_DAYS", 7.0, "Days without use after which a login ends.",
+        parse=between(0.01, 90, float),
+    )  # fmt: skip
+    audit_days: int = option(
+        "IC3_AUDIT_DAYS", 180, "Days the audit log is kept, 180 at least.",
+        parse=between(180, 36_500, int),
     )  # fmt: skip
     cors_origins: tuple[str, ...] = option(
         "IC3_CORS_ORIGINS", (), "Origins whose pages may call the API, separated by commas.",

@@ -23,7 +23,9 @@ from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
+from ic3.api.users import People
 from ic3.clock import Clock
+from ic3.domain.access import Access, PendingEvents
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
@@ -34,9 +36,12 @@ from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
+from ic3.store.access import AccessStore
+from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
+from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
@@ -114,9 +119,17 @@ class Site:
     http: Server
     task: asyncio.Task[None]
     told: list[Observation]
+    access: Access
+    events: PendingEvents
+    logins: Logins
 
-    def token(self, role: Role = Role.VIEWER, name: str = "asha") -> str:
-        return self.tokens.make(name, role)
+    def token(
+        self, role: Role = Role.VIEWER, name: str = "asha", *,
+        domains: frozenset[str] | None = None,
+    ) -> str:  # fmt: skip
+        """A token of somebody whose password was given just now."""
+        confirmed_s = self.clock.now_us() / 1e6
+        return self.tokens.make(name, role, domains=domains, confirmed_s=confirmed_s)
 
     async def ask(
         self,
@@ -235,7 +248,8 @@ async def serving(
     hub = LocalHub(
         clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
     )
-    tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
+    access, events = Access(), PendingEvents()
+    tokens, tickets = Tokens(SECRET, life_s=600, clock=clock, access=access), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
     breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
     reads = MonitoringReads(latest, runs)
@@ -253,10 +267,19 @@ async def serving(
         feed=feed, latest=latest, runs=runs, hub=hub, database=database, clock=clock,
         gateway=gateway, simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
+    logins = Logins(
+        users=UserStore(database), store=LoginStore(database), access=access,
+        access_store=AccessStore(database, token_life_s=600, clock=clock), events=events,
+        passwords=passwords, tokens=tokens, throttle=throttle, clock=clock, observe=told.append,
+    )  # fmt: skip
+    people = People(
+        users=logins.users, logins=logins.store, keys=ApiKeyStore(database), clock=clock,
+        hash=passwords.hash, reload=logins.reload,
+    )  # fmt: skip
     application = build(
         routes,
         dependencies={
-            "logins": Logins(UserStore(database), passwords, tokens, throttle, told.append),
+            "logins": logins, "people": people,
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
             "registry": CollectorRegistry(), "inbox": InboxStore(database),
@@ -282,6 +305,8 @@ async def serving(
         verify=tokens.verify,
         origins=origins,
         observe=told.append,
+        clock=clock,
+        events=events,
     )  # fmt: skip
     bound = listen("127.0.0.1", 0)
     # Accepted sockets inherit it: a client that stalls is felt after little.
@@ -293,7 +318,7 @@ async def serving(
     await until(lambda: http.started)
     site = Site(
         bound.getsockname()[1], clock, database, latest, runs, feed, hub, tokens, tickets,
-        throttle, passwords, readiness, http, task, told,
+        throttle, passwords, readiness, http, task, told, access, events, logins,
     )  # fmt: skip
     try:
         yield site

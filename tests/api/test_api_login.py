@@ -55,7 +55,7 @@ async def test_a_right_password_is_exchanged_for_a_token_of_the_users_role(store
     assert answer.status == 200
     assert answer.header("cache-control") == "no-store"
     token = answer.json()
-    assert set(token) == {"access_token", "token_type", "expires_in"}
+    assert set(token) == {"access_token", "token_type", "expires_in", "refresh_token"}
     assert (token["token_type"], token["expires_in"]) == ("bearer", 600)
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(

@@ -24,7 +24,7 @@ EXTRA = tuple(Route("GET", f"/api/for/{role}", nothing, role) for role in Role)
 
 
 def address(line: Route) -> str:
-    return re.sub(r"\{\w+:int\}", "1", line.path.replace("{serial_number:str}", "x"))
+    return re.sub(r"\{\w+:str\}", "x", re.sub(r"\{\w+:int\}", "1", line.path))
 
 
 def plain(line: Route) -> str:
@@ -99,7 +99,7 @@ def test_only_metrics_and_the_document_are_open_on_loopback() -> None:
 
 def test_everybody_may_log_in_and_ask_for_health_and_nothing_else() -> None:
     paths = {each.path for each in ROUTES if each.role is EVERYBODY}
-    assert paths == {"/api/auth/login", "/livez", "/readyz"}
+    assert paths == {"/api/auth/login", "/api/auth/refresh", "/livez", "/readyz"}
 
 
 async def test_metrics_have_one_true_content_type(site: Site) -> None:

@@ -66,6 +66,13 @@ INSERT INTO ic3_feed_event (at, serial, event)
     FROM generate_series(1, 20000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
+INSERT INTO ic3_login (login_id, username, began_at, used_at, confirmed_at, expires_at, whence,
+    client)
+    SELECT 'login ' || n, 'user ' || n % 3000, now(), now(), now(),
+        '2026-06-15Z'::timestamptz + n * interval '1 minute', '127.0.0.1', ''
+    FROM generate_series(1, 20000) n;
+INSERT INTO ic3_refresh_token (token_hash, login_id, issued_at)
+    SELECT sha256(n::text::bytea), 'login ' || n % 20000, now() FROM generate_series(1, 40000) n;
 """
 ANALYZE: Final = "ANALYZE"
 
@@ -93,8 +100,42 @@ WALK: Final[Mapping[str, Any]] = {"from_at": NOW - timedelta(hours=1), "until_at
 CHOICE: Final[Mapping[str, Any]] = {"ids": None, "scope": None, "reason": None}
 LINE: Final[Mapping[str, Any]] = {"kind": "tag", "serial": "asset 1", "tag_code": "P9"}
 
+A_LOGIN: Final[Mapping[str, Any]] = {
+    "login_id": "login 4711", "username": "user 1", "now": NOW, "why": "logout",
+}  # fmt: skip
+
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "audit.NEWEST": {"below": 10**9, "limit": 100},
+    "api_keys.ADD": {
+        "name": "k", "key_hash": b"x", "hint": "ic3_", "role": "viewer", "domains": None,
+        "now": NOW, "who": "asha", "expires_at": NOW,
+    },
+    "api_keys.COUNT": {},
+    "api_keys.GOOD": {"now": NOW},
+    "api_keys.LISTED": {},
+    "api_keys.REVOKE": {"key_id": 1, "now": NOW},
+    "api_keys.USED": {"hashes": [b"x"], "now": NOW},
+    "audit.BROKEN": {},
+    "audit.EXTENT": {},
+    "audit.NEWEST": {
+        "below": 10**9, "limit": 100, "who": None, "what": None, "object": None, "from_at": None,
+        "until_at": None,
+    },
+    "audit.TRIM": {"days": 180},
+    "logins.BEGIN": {
+        "login_id": "x", "username": "asha", "now": NOW, "expires_at": NOW, "whence": "x",
+        "client": "x",
+    },
+    "logins.CONFIRM": {"login_id": "login 4711", "now": NOW},
+    "logins.END": A_LOGIN,
+    "logins.ENDED": {"since": NOW},
+    "logins.END_OTHERS": {"username": "user 1", "but": "", "now": NOW, "why": "admin"},
+    "logins.FIND": {"token_hash": b"x"},
+    "logins.FORGET": {"before": NOW - timedelta(days=3)},
+    "logins.FORGET_TOKENS": {"before": NOW - timedelta(days=3)},
+    "logins.ISSUE": {"token_hash": b"x", "login_id": "x", "now": NOW},
+    "logins.OPEN": {"username": "user 1", "now": NOW},
+    "logins.PROLONG": {"login_id": "login 4711", "now": NOW, "expires_at": NOW},
+    "logins.USE": {"token_hash": b"x", "now": NOW},
     "audit.RECORD": {
         "who": "asha", "role": "engineer", "what": "tag mapped", "whence": "127.0.0.1",
         "object": "x", "before": None, "after": Jsonb({}),
@@ -260,9 +301,23 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "telemetry.READS_ANOTHER_PLANT": {},
     "telemetry.STORED_BEFORE": {"spool": "s", "spool_id": 1},
     "telemetry.SEE_ASSETS": {"sweep_id": LAST_SWEEP, **SPAN},
-    "users.ADD": {"username": "asha", "password_hash": "x", "role": "viewer"},
+    "users.ADD": {
+        "username": "asha", "password_hash": "x", "role": "viewer", "domains": None,
+        "full_name": None, "must_change": False,
+    },
+    "users.ADMINS": {},
     "users.ANY_ADMIN": {},
     "users.BY_NAME": {"username": "user 4711"},
+    "users.CHANGE": {
+        "username": "user 4711", "version": 1, "role": "viewer", "domains": None,
+        "full_name": None, "disabled": False, "revokes": True,
+    },
+    "users.EPOCHS": {},
+    "users.LISTED": {"after": "", "limit": 100},
+    "users.ONE": {"username": "user 4711"},
+    "users.REPLACE_HASH": {
+        "username": "user 4711", "password_hash": "x", "must_change": False,
+    },
     "users.REHASH": {"password_hash": "x", "user_id": 1},
 }  # fmt: skip
 
@@ -298,7 +353,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
-        "states.RECENT_EVENTS",
+        "states.RECENT_EVENTS", "logins.FIND", "logins.USE", "logins.ENDED", "logins.OPEN",
+        "logins.PROLONG", "logins.END", "users.ONE",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

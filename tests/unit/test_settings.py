@@ -34,6 +34,9 @@ PARSED: list[tuple[str, str, str, object]] = [
     ("IC3_ADMIN_PASSWORD", HIDDEN, "admin_password", HIDDEN),
     ("IC3_JWT_SECRET", HIDDEN, "jwt_secret", HIDDEN),
     ("IC3_TOKEN_MINUTES", "1440", "token_minutes", 1440),
+    ("IC3_JWT_SECRET_PREVIOUS", HIDDEN, "jwt_secret_previous", HIDDEN),
+    ("IC3_LOGIN_DAYS", "0.5", "login_days", 0.5),
+    ("IC3_AUDIT_DAYS", "180", "audit_days", 180),
     ("IC3_CORS_ORIGINS", " https://a , https://b,, ", "cors_origins", ("https://a", "https://b")),
     ("IC3_WS_CLIENTS", "1", "ws_clients", 1),
     ("IC3_WS_CLIENTS_PER_USER", "100000", "ws_clients_per_user", 100_000),
@@ -64,6 +67,8 @@ REFUSED = [
     ("IC3_PORT", "65536", "must be between 0 and 65535"),
     ("IC3_PORT", "http", "must be a number, not 'http'"),
     ("IC3_TOKEN_MINUTES", "0", "must be between 1 and 1440"),
+    ("IC3_LOGIN_DAYS", "0", "must be between 0.01 and 90"),
+    ("IC3_AUDIT_DAYS", "179", "must be between 180 and"),
     ("IC3_WS_CLIENTS", "0", "must be between 1 and 100000"),
     ("IC3_WS_CLIENTS_PER_USER", "many", "must be a number, not 'many'"),
     ("IC3_WS_INSECURE", "maybe", "must be 1 or 0"),
@@ -83,7 +88,8 @@ REFUSED = [
 # Any text is good for these: an address, a path, a word the next layer checks.
 FREE_TEXT = {
     "REDIS_API_BASE", "REDIS_API_CA_FILE", "REDIS_API_TOKEN", "DATABASE_URL", "IC3_HOST",
-    "IC3_DATA_DIR", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_CORS_ORIGINS",
+    "IC3_DATA_DIR", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_JWT_SECRET_PREVIOUS",
+    "IC3_CORS_ORIGINS",
 }  # fmt: skip
 
 
@@ -260,7 +266,7 @@ def test_env_file_counts_where_the_environment_is_silent(
 
     assert (found.port, found.host, found.raw_days) == (4321, "two words", 7)
     assert found.database_url == "postgresql://db/x?a=b"
-    assert found.token_minutes == 480
+    assert found.token_minutes == 15
     assert found.sources == {
         "DATABASE_URL": ".env",
         "IC3_HOST": ".env",

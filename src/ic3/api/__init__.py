@@ -15,12 +15,20 @@ from ic3.api import (
     runs,
     states,
     telemetry,
+    users,
 )
 from ic3.api.server import EVERYBODY, Route
 from ic3.domain.users import Role
 
 ROUTES: Final = (
     Route("POST", "/api/auth/login", auth.login, EVERYBODY),
+    Route("POST", "/api/auth/refresh", auth.refresh, EVERYBODY),
+    Route("POST", "/api/auth/logout", auth.logout, Role.VIEWER, status=204),
+    Route("POST", "/api/auth/confirm", auth.confirm, Role.VIEWER),
+    Route("POST", "/api/auth/password", auth.change_password, Role.VIEWER),
+    Route("GET", "/api/auth/me", auth.me, Role.VIEWER),
+    Route("GET", "/api/auth/logins", auth.own_logins, Role.VIEWER),
+    Route("DELETE", "/api/auth/logins/{login_id:str}", auth.end_login, Role.VIEWER, status=204),
     Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER),
     Route("GET", "/api/monitoring/progress", monitoring.progress, Role.VIEWER),
     Route("GET", "/api/monitoring/runs/{run_id:int}", runs.explain, Role.VIEWER),
@@ -45,8 +53,21 @@ ROUTES: Final = (
     Route("GET", "/api/quarantine", quarantine.listed, Role.ENGINEER),
     Route("GET", "/api/quarantine/{item_id:int}", quarantine.one, Role.ENGINEER),
     Route("POST", "/api/quarantine/replay", quarantine.replay, Role.ENGINEER),
-    Route("POST", "/api/quarantine/purge", quarantine.purge, Role.ADMIN),
+    Route("POST", "/api/quarantine/purge", quarantine.purge, Role.ADMIN, again=True),
+    Route("GET", "/api/users", users.listed, Role.ADMIN),
+    Route("POST", "/api/users", users.add, Role.ADMIN, status=201, again=True),
+    Route("GET", "/api/users/{username:str}", users.one, Role.ADMIN),
+    Route("PATCH", "/api/users/{username:str}", users.change, Role.ADMIN, again=True),
+    Route(
+        "POST", "/api/users/{username:str}/password", users.give_password, Role.ADMIN, again=True
+    ),
+    Route("DELETE", "/api/users/{username:str}/logins", users.end_logins, Role.ADMIN),
+    Route("GET", "/api/keys", users.keys, Role.ADMIN),
+    Route("POST", "/api/keys", users.add_key, Role.ADMIN, status=201, again=True),
+    Route("DELETE", "/api/keys/{key_id:int}", users.end_key, Role.ADMIN, status=204, again=True),
     Route("GET", "/api/audit", audit.newest, Role.ADMIN),
+    Route("GET", "/api/audit/verify", audit.verify, Role.ADMIN),
+    Route("GET", "/api/audit.csv", audit.export, Role.ADMIN),
     Route("GET", "/api/openapi.json", health.openapi, Role.VIEWER, local=True),
     Route("GET", "/metrics", health.metrics, Role.VIEWER, local=True),
     Route("GET", "/livez", health.alive, EVERYBODY),

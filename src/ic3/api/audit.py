@@ -1,12 +1,26 @@
 """Who did what."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
 
-from ic3.store.audit import Act, AuditStore
+from ic3.domain.acts import Actor
+from ic3.domain.spreadsheets import csv_text
+from ic3.store.audit import Act, AuditStore, Verified, Wanted
+
+PAGE: Final = 1000
+HEADINGS: Final = (
+    "id", "at", "who", "role", "what", "whence", "object", "before", "after", "chain", "hash"
+)  # fmt: skip
+Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
+Word = Annotated[str | None, QueryParameter(max_length=400, pattern=r"^[^\x00]*$")]
+From = Annotated[datetime | None, QueryParameter(name="from")]
 
 
 class Acts(msgspec.Struct):
@@ -19,8 +33,58 @@ class Acts(msgspec.Struct):
 async def newest(
     audits: NamedDependency[AuditStore],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
+    cursor: Cursor = None,
+    who: Word = None,
+    what: Word = None,
+    object_: Annotated[str | None, QueryParameter(name="object", max_length=400)] = None,
+    from_at: From = None,
+    until: FromQuery[datetime | None] = None,
 ) -> Acts:
-    """What people did, newest first."""
-    acts = await audits.newest(limit, below=cursor)
+    """What people did, newest first; `from` and `until` are half-open."""
+    wanted = Wanted(who, what, object_, from_at, until)
+    acts = await audits.newest(limit, below=cursor, wanted=wanted)
     return Acts(acts, acts[-1].id if len(acts) == limit else None)
+
+
+async def export(
+    audits: NamedDependency[AuditStore],
+    request: Request[Any, Any, Any],
+    who: Word = None,
+    what: Word = None,
+    object_: Annotated[str | None, QueryParameter(name="object", max_length=400)] = None,
+    from_at: From = None,
+    until: FromQuery[datetime | None] = None,
+) -> Stream:
+    """The same as CSV, all of it, newest first; the export is an act too."""
+    principal = request.scope["state"]["principal"]
+    actor = Actor.calling(principal, request.client.host if request.client else "unknown")
+    wanted = Wanted(who, what, object_, from_at, until)
+    await audits.note_export(actor, wanted)
+    return Stream(
+        _rows(audits, wanted), media_type="text/csv",
+        headers={"content-disposition": 'attachment; filename="audit.csv"'},
+    )  # fmt: skip
+
+
+async def _rows(audits: AuditStore, wanted: Wanted) -> AsyncIterator[str]:
+    yield csv_text([HEADINGS])
+    below: int | None = None
+    while acts := await audits.newest(PAGE, below=below, wanted=wanted):
+        yield csv_text(_row(each) for each in acts)
+        below = acts[-1].id
+
+
+def _row(act: Act) -> tuple[str | int, ...]:
+    return (
+        act.id, act.at.isoformat(), act.who, act.role, act.what, act.whence, act.object,
+        _json(act.before), _json(act.after), act.chain, act.hash,
+    )  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+async def verify(audits: NamedDependency[AuditStore]) -> Verified:
+    """Compute the chain of hashes anew: an altered or missing row is found."""
+    return await audits.verify()

@@ -1,25 +1,33 @@
-"""Logins, access tokens and WebSocket tickets."""
+"""Logins, access and refresh tokens, WebSocket tickets."""
 
 import asyncio
+import hashlib
 import math
 import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 import argon2
 import jwt
 import msgspec
-from litestar import Request
+from litestar import Request, Response
+from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
 from ic3.clock import Clock
+from ic3.domain.access import KEY_PREFIX, Access, Event, PendingEvents
+from ic3.domain.acts import Actor
+from ic3.domain.passwords import weakness
 from ic3.domain.users import Principal, Role
 from ic3.errors import ApiError
 from ic3.observations import LoginRefused, Observe
+from ic3.store.access import AccessStore
+from ic3.store.logins import LoginStore, LoginView
 from ic3.store.users import User, UserStore
 
 ISSUER: Final = "ic3"
@@ -30,6 +38,10 @@ TICKET_LIFE_S: Final = 30
 TICKETS_LIMIT: Final = 10_000
 THROTTLED_LIMIT: Final = 10_000
 WAITING_LOGINS_LIMIT: Final = 20
+COOKIE: Final = "__Host-ic3_refresh"
+# A form of another site cannot send it.
+COOKIE_HEADER: Final = "x-ic3-refresh"
+CLIENT_LENGTH: Final = 200
 FREE_TRIES: Final = 3
 LONGEST_PAUSE_S: Final = 60.0
 
@@ -38,18 +50,66 @@ T = TypeVar("T")
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
-    """What a login sends."""
+    """What a login sends.
+
+    Attributes:
+        cookie: Whether the refresh token is to be a cookie that no script can read.
+    """
 
     username: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     password: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    cookie: bool = False
 
 
-class AccessToken(msgspec.Struct):
-    """What a login answers."""
+class AccessToken(msgspec.Struct, omit_defaults=True):
+    """What a login answers.
+
+    Attributes:
+        expires_in: Seconds.
+        refresh_token: Good for the next access token, once; absent where it is a cookie.
+        must_change: Present where the password is to be changed.
+    """
 
     access_token: str
     token_type: str
     expires_in: int
+    refresh_token: str | None = None
+    must_change: bool = False
+
+
+class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
+    """What a refresh sends; absent where the token is a cookie."""
+
+    refresh_token: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+class Password(msgspec.Struct, forbid_unknown_fields=True):
+    """The password given again."""
+
+    password: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """A change of one's own password."""
+
+    old: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    new: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Me(msgspec.Struct):
+    """Who asks; `domains` is null for all."""
+
+    username: str
+    role: str
+    domains: list[str] | None
+    login_id: str | None
+    expires_in: int
+
+
+class LoginList(msgspec.Struct):
+    """One's own logins that count, last used first."""
+
+    logins: list[LoginView]
 
 
 class Ticket(msgspec.Struct):
@@ -145,40 +205,61 @@ class Throttle:
 
 
 class Tokens:
-    """Makes and verifies access tokens.
+    """Makes and verifies access tokens; knows the keys of programs too.
 
     Args:
         secret: Key of HS256; exactly this one algorithm is accepted.
         life_s: Seconds a token lives.
         clock: Tests own the time.
+        access: Says whose tokens count no more.
+        previous: The key before, while tokens made with it may still come.
     """
 
-    def __init__(self, secret: str, *, life_s: int, clock: Clock) -> None:
-        self._secret = secret
+    def __init__(
+        self, secret: str, *, life_s: int, clock: Clock, access: Access | None = None,
+        previous: str | None = None,
+    ) -> None:  # fmt: skip
+        self._kid = key_id(secret)
+        self._keys = {self._kid: secret}
+        if previous is not None:
+            self._keys[key_id(previous)] = previous
         self.life_s = life_s
         self._clock = clock
+        self._access = access or Access()
         self._verified: dict[bytes, Principal] = {}
 
-    def make(self, username: str, role: Role) -> str:
-        """A token for a user."""
-        now = self._now_s()
-        claims = {
-            "iss": ISSUER, "aud": ISSUER, "sub": username, "role": role.value, "iat": int(now),
-            "nbf": int(now), "exp": int(now) + self.life_s, "jti": secrets.token_hex(16),
+    def make(
+        self, username: str, role: Role, *, domains: frozenset[str] | None = None,
+        login: str = "", epoch: int = 1, confirmed_s: float = 0.0,
+    ) -> str:  # fmt: skip
+        """A token for a user of a login."""
+        now = int(self._now_s())
+        claims: dict[str, Any] = {
+            "iss": ISSUER, "aud": ISSUER, "sub": username, "role": role.value, "iat": now,
+            "nbf": now, "exp": now + self.life_s, "jti": secrets.token_hex(16), "sid": login,
+            "epoch": epoch, "auth_time": int(confirmed_s),
         }  # fmt: skip
-        return jwt.encode(claims, self._secret, ALGORITHM, headers={"typ": "at+jwt"})
+        if domains is not None:
+            claims["domains"] = sorted(domains)
+        headers = {"typ": "at+jwt", "kid": self._kid}
+        return jwt.encode(claims, self._keys[self._kid], ALGORITHM, headers=headers)
 
     def verify(self, token: bytes) -> Principal | None:
-        """Who holds the token, or None where it is bad or has ended."""
-        principal = self._verified.get(token)
-        if principal is None:
-            principal = self._decode(token)
+        """Who holds the token or key, or None where it is bad, has ended or was ended."""
+        if token.startswith(KEY_PREFIX.encode()):
+            principal = self._access.holder(token)
+        else:
+            principal = self._verified.get(token)
             if principal is None:
-                return None
-            if len(self._verified) >= TOKENS_LIMIT:
-                self._verified.clear()
-            self._verified[token] = principal
-        return principal if principal.expires_s + LEEWAY_S > self._now_s() else None
+                principal = self._decode(token)
+                if principal is None:
+                    return None
+                if len(self._verified) >= TOKENS_LIMIT:
+                    self._verified.clear()
+                self._verified[token] = principal
+        if principal is None or principal.expires_s + LEEWAY_S <= self._now_s():
+            return None
+        return principal if self._access.admits(principal) else None
 
     def _decode(self, token: bytes) -> Principal | None:
         # The times are judged by our own clock, below and in `verify`.
@@ -187,20 +268,34 @@ class Tokens:
             "verify_exp": False, "verify_nbf": False, "verify_iat": False,
         }  # fmt: skip
         try:
-            if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+            header = jwt.get_unverified_header(token)
+            # A look into a fixed table; nothing else is ever done with it.
+            secret = self._keys.get(header.get("kid", self._kid))
+            if header.get("typ") != "at+jwt" or secret is None:
                 return None
             claims = jwt.decode(
-                token, self._secret, algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
+                token, secret, algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
                 options=options,
             )  # fmt: skip
             if float(claims["nbf"]) > self._now_s() + LEEWAY_S:
                 return None
-            return Principal(str(claims["sub"]), Role(claims["role"]), float(claims["exp"]))
+            domains = claims.get("domains")
+            return Principal(
+                str(claims["sub"]), Role(claims["role"]), float(claims["exp"]),
+                None if domains is None else frozenset(map(str, domains)),
+                str(claims.get("sid", "")), int(claims.get("epoch", 1)),
+                float(claims.get("auth_time", 0)),
+            )  # fmt: skip
         except (jwt.InvalidTokenError, ValueError, KeyError, TypeError):
             return None
 
     def _now_s(self) -> float:
         return self._clock.now_us() / 1_000_000
+
+
+def key_id(secret: str) -> str:
+    """Names a signing key without telling it."""
+    return hashlib.sha256(b"ic3 kid " + secret.encode()).hexdigest()[:16]
 
 
 class Tickets:
@@ -226,26 +321,133 @@ class Tickets:
 
 @dataclass(slots=True)
 class Logins:
-    """The way in: password to token."""
+    """The way in: password to tokens, refresh token to the next, and the way out.
+
+    Attributes:
+        idle_days: A login that was not refreshed for so long has ended.
+    """
 
     users: UserStore
+    store: LoginStore
+    access: Access
+    access_store: AccessStore
+    events: PendingEvents
     passwords: Passwords
     tokens: Tokens
     throttle: Throttle
+    clock: Clock
     observe: Observe
+    idle_days: float = 7
 
-    async def login(self, credentials: Credentials, address: str) -> AccessToken:
-        """Check a password.
+    async def login(
+        self, credentials: Credentials, address: str, client: str
+    ) -> tuple[AccessToken, str]:
+        """Check a password, begin a login; answers its refresh token too.
 
         Raises:
             ApiError: 401, the same for an unknown user and a wrong password; 429 when too often.
         """
-        names = (f"user {credentials.username}", f"address {address}")
+        user = await self._proved(credentials.username, credentials.password, address)
+        login_id, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+        now = self.clock.now()
+        await self.store.begin(
+            login_id, Actor(user.username, user.role.value, address),
+            token_hash=refresh_hash(refresh), client=client[:CLIENT_LENGTH], now=now,
+            expires_at=now + timedelta(days=self.idle_days),
+        )  # fmt: skip
+        await self.reload()
+        token = self.tokens.make(
+            user.username, user.role, domains=user.domains, login=login_id, epoch=user.epoch,
+            confirmed_s=now.timestamp(),
+        )  # fmt: skip
+        return self._answer(token, must_change=user.must_change), refresh
+
+    async def refresh(self, token: str, address: str) -> tuple[AccessToken, str]:
+        """Exchange a refresh token for an access token and the next.
+
+        Raises:
+            ApiError: 401 where it is unknown, was used, or its login has ended.
+        """
+        refresh, now = secrets.token_urlsafe(32), self.clock.now()
+        login = await self.store.refresh(
+            refresh_hash(token), next_hash=refresh_hash(refresh), now=now,
+            expires_at=now + timedelta(days=self.idle_days), whence=address,
+        )  # fmt: skip
+        await self.reload()
+        if login is None:
+            raise ApiError(401, "login required", "this login has ended; log in again")
+        made = self.tokens.make(
+            login.username, login.role, domains=login.domains, login=login.login_id,
+            epoch=login.epoch, confirmed_s=login.confirmed_at.timestamp(),
+        )  # fmt: skip
+        return self._answer(made, must_change=login.must_change), refresh
+
+    async def confirm(self, principal: Principal, password: str, address: str) -> AccessToken:
+        """Take the password again, for acts that ask for it.
+
+        Raises:
+            ApiError: 401 where it is wrong; 403 for a key of a program.
+        """
+        if not principal.login:
+            raise ApiError(403, "forbidden", "only a person who has logged in can do this")
+        user = await self._proved(principal.username, password, address)
+        now = self.clock.now()
+        await self.store.confirm(principal.login, now=now)
+        token = self.tokens.make(
+            user.username, user.role, domains=user.domains, login=principal.login,
+            epoch=user.epoch, confirmed_s=now.timestamp(),
+        )  # fmt: skip
+        return self._answer(token, must_change=user.must_change)
+
+    async def change_password(
+        self, principal: Principal, change: NewPassword, address: str
+    ) -> AccessToken:
+        """Change one's own password; all other logins of the user end.
+
+        Raises:
+            ApiError: 401 where the old one is wrong; 422 where the new one is weak.
+        """
+        user = await self._proved(principal.username, change.old, address)
+        weak = weakness(change.new, user.username)
+        if weak is not None or change.new == change.old:
+            raise ApiError(422, "password not taken", weak or "it is the old one")
+        actor = Actor.calling(principal, address)
+        hashed = await self.passwords.hash(change.new)
+        epoch = await self.users.set_password(user.username, hashed, must_change=False, actor=actor)
+        now = self.clock.now()
+        await self.store.end_others(
+            user.username, but=principal.login or "", why="password", actor=actor, now=now
+        )
+        await self.reload()
+        token = self.tokens.make(
+            user.username, user.role, domains=user.domains, login=principal.login or "",
+            epoch=epoch or user.epoch, confirmed_s=now.timestamp(),
+        )  # fmt: skip
+        return self._answer(token)
+
+    async def logout(self, principal: Principal, login_id: str, address: str) -> bool:
+        """End a login of one's own; False where there is none of this number."""
+        ended = await self.store.end(
+            login_id, principal.username, actor=Actor.calling(principal, address),
+            now=self.clock.now(),
+        )  # fmt: skip
+        await self.reload()
+        return ended
+
+    async def reload(self) -> None:
+        """Let what was just changed count at once."""
+        self.access.replace(await self.access_store.load())
+
+    def _answer(self, token: str, *, must_change: bool = False) -> AccessToken:
+        return AccessToken(token, "bearer", self.tokens.life_s, must_change=must_change)
+
+    async def _proved(self, username: str, password: str, address: str) -> User:
+        names = (f"user {username}", f"address {address}")
 
         def admit() -> None:
             wait_s = self.throttle.wait_s(*names)
             if wait_s > 0:
-                self.observe(LoginRefused(credentials.username, address, "throttled"))
+                self._refused(username, address, "throttled")
                 whole_s = math.ceil(wait_s)
                 raise ApiError(
                     429, "too many failed logins", f"try again in {whole_s} s",
@@ -254,37 +456,135 @@ class Logins:
 
         admit()
         # Tries that came together wait for their turn and meet the failures of those before.
-        user = await self._checked(credentials, admit)
+        user = await self._checked(username, password, admit)
         if user is None:
             self.throttle.failed(*names)
-            self.observe(LoginRefused(credentials.username, address, "wrong user or password"))
+            self._refused(username, address, "wrong user or password")
             raise ApiError(401, "wrong user name or password", "check both and try again")
         self.throttle.succeeded(*names)
-        token = self.tokens.make(user.username, user.role)
-        return AccessToken(token, "bearer", self.tokens.life_s)
+        return user
 
-    async def _checked(self, credentials: Credentials, admit: Callable[[], None]) -> User | None:
+    def _refused(self, username: str, address: str, why: str) -> None:
+        self.observe(LoginRefused(username, address, why))
+        named = username.replace("\0", "\\0")
+        self.events.add(Event(Actor(named, "", address), "login refused", named, why))
+
+    async def _checked(
+        self, username: str, password: str, admit: Callable[[], None]
+    ) -> User | None:
         # PostgreSQL's text holds no NUL; such a name cannot exist.
-        found = "\0" not in credentials.username
-        user = await self.users.find(credentials.username) if found else None
+        user = await self.users.find(username) if "\0" not in username else None
         stored = user.password_hash if user else None
-        if not await self.passwords.verify(stored, credentials.password, admit):
+        if not await self.passwords.verify(stored, password, admit):
             return None
         if user is not None and self.passwords.outdated(user.password_hash):
-            renewed = await self.passwords.hash(credentials.password)
+            renewed = await self.passwords.hash(password)
             await self.users.rehash(user.user_id, renewed)
         return user
+
+
+def refresh_hash(token: str) -> bytes:
+    """What is kept of a refresh token; it has 256 random bits."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 async def login(
     data: JSONBody[Credentials],
     logins: NamedDependency[Logins],
     request: Request[Any, Any, Any],
+) -> Response[AccessToken]:
+    """Exchange user name and password for an access token and a refresh token."""
+    client = request.headers.get("user-agent", "").replace("\0", "")
+    token, refresh = await logins.login(data, _whence(request), client)
+    return _with_refresh(token, refresh, as_cookie=data.cookie)
+
+
+async def refresh(
+    data: JSONBody[RefreshToken],
+    logins: NamedDependency[Logins],
+    request: Request[Any, Any, Any],
+) -> Response[AccessToken]:
+    """Exchange a refresh token, from the body or the cookie, for the next pair; each works once."""
+    cookie = request.cookies.get(COOKIE)
+    if data.refresh_token is None and cookie is not None and COOKIE_HEADER not in request.headers:
+        raise ApiError(403, "forbidden", f"send the header {COOKIE_HEADER}: 1 with the cookie")
+    given = data.refresh_token or cookie
+    if given is None:
+        raise ApiError(401, "login required", "send a refresh_token, or the cookie of the login")
+    token, following = await logins.refresh(given, _whence(request))
+    return _with_refresh(token, following, as_cookie=data.refresh_token is None)
+
+
+async def logout(
+    logins: NamedDependency[Logins], request: Request[Any, Any, Any]
+) -> Response[None]:
+    """End this login: its tokens and open sockets count no more."""
+    principal = _principal(request)
+    if principal.login:
+        await logins.logout(principal, principal.login, _whence(request))
+    gone = Cookie(
+        COOKIE, value="", path="/", max_age=0, secure=True, httponly=True, samesite="strict"
+    )
+    return Response(None, status_code=204, cookies=[gone])
+
+
+async def confirm(
+    data: JSONBody[Password],
+    logins: NamedDependency[Logins],
+    request: Request[Any, Any, Any],
 ) -> AccessToken:
-    """Exchange user name and password for an access token."""
-    return await logins.login(data, request.client.host if request.client else "unknown")
+    """Give the password again: what asks for it is open for five minutes to the new token."""
+    return await logins.confirm(_principal(request), data.password, _whence(request))
+
+
+async def change_password(
+    data: JSONBody[NewPassword],
+    logins: NamedDependency[Logins],
+    request: Request[Any, Any, Any],
+) -> AccessToken:
+    """Change one's own password; every other login of the user ends."""
+    return await logins.change_password(_principal(request), data, _whence(request))
+
+
+async def me(clock: NamedDependency[Clock], request: Request[Any, Any, Any]) -> Me:
+    """Who asks, with role and scope."""
+    who = _principal(request)
+    domains = None if who.domains is None else sorted(who.domains)
+    left_s = max(0, int(who.expires_s - clock.now_us() / 1e6))
+    return Me(who.username, who.role.value, domains, who.login or None, left_s)
+
+
+async def own_logins(logins: NamedDependency[Logins], request: Request[Any, Any, Any]) -> LoginList:
+    """One's own logins that count."""
+    found = await logins.store.open(_principal(request).username, now=logins.clock.now())
+    return LoginList(found)
+
+
+async def end_login(
+    login_id: FromPath[str], logins: NamedDependency[Logins], request: Request[Any, Any, Any]
+) -> None:
+    """End one of one's own logins."""
+    if not await logins.logout(_principal(request), login_id, _whence(request)):
+        raise ApiError(404, "not found", "you have no open login of this number")
 
 
 async def ws_ticket(tickets: NamedDependency[Tickets], request: Request[Any, Any, Any]) -> Ticket:
     """A single-use ticket for `/ws?ticket=…`, good for 30 s."""
-    return Ticket(tickets.make(request.scope["state"]["principal"]), TICKET_LIFE_S)
+    return Ticket(tickets.make(_principal(request)), TICKET_LIFE_S)
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+def _whence(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _with_refresh(token: AccessToken, refresh: str, *, as_cookie: bool) -> Response[AccessToken]:
+    if not as_cookie:
+        token.refresh_token = refresh
+        return Response(token)
+    cookie = Cookie(COOKIE, value=refresh, path="/", secure=True, httponly=True, samesite="strict")
+    return Response(token, cookies=[cookie])

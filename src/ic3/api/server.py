@@ -21,6 +21,9 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ic3 import __version__
+from ic3.clock import Clock
+from ic3.domain.access import Event, PendingEvents
+from ic3.domain.acts import Actor
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
 from ic3.domain.users import Principal, Role
@@ -64,6 +67,7 @@ class Route(NamedTuple):
         role: Least role that may call it; None lets everybody.
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
+        again: Whether the password must have been given within the last five minutes.
     """
 
     method: str
@@ -72,6 +76,7 @@ class Route(NamedTuple):
     role: Role | None
     local: bool = False
     status: int = 200
+    again: bool = False
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -87,6 +92,8 @@ def build(
     verify: Verify,
     origins: Sequence[str],
     observe: Observe,
+    clock: Clock,
+    events: PendingEvents,
 ) -> ASGIApp:
     """The whole application.
 
@@ -99,13 +106,15 @@ def build(
         verify: Token to its holder, or None.
         origins: Origins whose pages may call the API.
         observe: Told of failures.
+        clock: Says how long ago a password was given.
+        events: Takes refusals for the audit log.
     """
     framework = Litestar(
         route_handlers=[_handler(each) for each in routes],
         dependencies={
             name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
         },
-        guards=[_guard],
+        guards=[Gate(clock, events)],
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
@@ -297,7 +306,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
-        opt={"role": line.role, "local": line.local},
+        opt={"role": line.role, "local": line.local, "again": line.again},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
     )
@@ -314,21 +323,51 @@ def _role_of(routes: Sequence[Route], path: str) -> Role:
     return role
 
 
-def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+class Gate:
     """Deny by default: only what the route table names is open, to whom it names."""
-    if "role" not in handler.opt:
-        raise ApiError(403, "forbidden", "this path is not in the route table")
-    needed = handler.opt["role"]
-    if needed is EVERYBODY or (handler.opt["local"] and _is_direct_and_local(connection)):
-        return
-    principal = connection.scope["state"].get("principal")
-    if principal is None:
-        raise ApiError(
-            401, "login required", "send Authorization: Bearer with a token from /api/auth/login",
-            headers={"WWW-Authenticate": "Bearer"},
-        )  # fmt: skip
-    if not principal.role.covers(needed):
-        raise ApiError(403, "forbidden", f"the role {needed} is needed")
+
+    def __init__(self, clock: Clock, events: PendingEvents) -> None:
+        self._clock = clock
+        self._events = events
+
+    def __call__(
+        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> None:
+        """Let a request pass.
+
+        Raises:
+            ApiError: 401 or 403.
+        """
+        if "role" not in handler.opt:
+            raise ApiError(403, "forbidden", "this path is not in the route table")
+        needed = handler.opt["role"]
+        if needed is EVERYBODY or (handler.opt["local"] and _is_direct_and_local(connection)):
+            return
+        principal = connection.scope["state"].get("principal")
+        if principal is None:
+            raise ApiError(
+                401,
+                "login required",
+                "send Authorization: Bearer with a token from /api/auth/login",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if not principal.role.covers(needed):
+            self._note(connection, principal, handler)
+            raise ApiError(403, "forbidden", f"the role {needed} is needed")
+        if handler.opt["again"] and not principal.confirmed(self._clock.now_us() / 1e6):
+            raise ApiError(
+                403, "password needed again",
+                "send it to POST /api/auth/confirm and use the token that comes back",
+            )  # fmt: skip
+
+    def _note(
+        self, connection: ASGIConnection[Any, Any, Any, Any], principal: Principal,
+        handler: BaseRouteHandler,
+    ) -> None:  # fmt: skip
+        client = connection.scope.get("client")
+        actor = Actor.calling(principal, client[0] if client else "unknown")
+        route_name = str(handler.name)
+        self._events.add(Event(actor, "refused", route_name, f"role {principal.role}"))
 
 
 def _is_direct_and_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

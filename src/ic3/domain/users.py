@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+CONFIRMED_FOR_S: Final = 300
+# The login of a token that the command line makes for itself; see `ic3.cli.client`.
+TERMINAL: Final = "terminal"
 
 
 class Role(StrEnum):
@@ -25,12 +30,22 @@ class Principal:
     Attributes:
         expires_s: When the token ends, seconds since 1970.
         domains: What rows it may see; None is all.
+        login: Of which login the token is; None for a key of a program.
+        epoch: Of the user when the token was made.
+        confirmed_s: When the password was last given, seconds since 1970.
     """
 
     username: str
     role: Role
     expires_s: float
     domains: frozenset[str] | None = None
+    login: str | None = None
+    epoch: int = 1
+    confirmed_s: float = 0.0
+
+    def confirmed(self, now_s: float) -> bool:
+        """Whether the password was given within the last five minutes."""
+        return now_s - self.confirmed_s <= CONFIRMED_FOR_S
 
     def sees(self, domain: str | None) -> bool:
         """Whether a row of this domain is in scope; one without a domain is nobody's but all's."""

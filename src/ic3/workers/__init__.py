@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ic3.clock import Clock
+from ic3.domain.access import Access, PendingEvents
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
@@ -12,6 +13,8 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observe
 from ic3.spool import Spool
+from ic3.store.access import AccessStore
+from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -21,6 +24,7 @@ from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.workers.access import AccessWorker
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
@@ -52,6 +56,11 @@ class Parts:
     latest: LatestReadings
     runs: RecentRuns
     ended: EndedSweeps
+    access: Access
+    access_events: PendingEvents
+    access_store: AccessStore
+    audits: AuditStore
+    audit_days: int
     interval_s: float
     clock: Clock
     observe: Observe
@@ -103,6 +112,13 @@ def _states(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _access(parts: Parts) -> Worker:
+    return AccessWorker(
+        access=parts.access, events=parts.access_events, store=parts.access_store,
+        audits=parts.audits, audit_days=parts.audit_days, clock=parts.clock,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -111,4 +127,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _retention,
     _rollup,
     _states,
+    _access,
 )
