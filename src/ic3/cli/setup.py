@@ -79,16 +79,24 @@ def add_user(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A domain the user may see; none given: all.")
+    ] = None,
 ) -> None:
     """Add a user; a random password is printed once unless one is given."""
     settings = load()
     from ic3.api.auth import Passwords
     from ic3.cli.connect import opened, run, say
+    from ic3.domain.acts import Actor
+    from ic3.domain.passwords import weakness
     from ic3.store.users import UserStore
 
     given = sys.stdin.readline().rstrip("\n") if password_stdin else None
-    if given is not None and not 12 <= len(given) <= 1024:
-        raise InputError("user: the password needs 12 to 1,024 characters")
+    weak = None if given is None else weakness(given, username)
+    if weak is not None:
+        raise InputError(f"user: the password is not taken: {weak}")
+    if role is Role.ADMIN and domain:
+        raise InputError("user: an administrator sees all domains; leave --domain out")
     if not username.isprintable() or not 1 <= len(username) <= 200:
         raise InputError("user: the name needs 1 to 200 printable characters")
     password = given or secrets.token_urlsafe(12)
@@ -96,7 +104,11 @@ def add_user(
     async def work() -> bool:
         async with opened(settings) as (_, pool):
             hashed = await Passwords().hash(password)
-            return await UserStore(pool).add(username, hashed, role)
+            actor = Actor.at_the_terminal(getpass.getuser())
+            return await UserStore(pool).add(
+                username, hashed, role, domains=sorted(set(domain)) if domain else None,
+                must_change=given is None, actor=actor,
+            )  # fmt: skip
 
     if not run(work()):
         raise InputError(f"user: {username} exists already; choose another name")

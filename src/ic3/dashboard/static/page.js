@@ -137,13 +137,55 @@ async function ask(path, options = {}) {
 /** The login in use; null while the login form shows. */
 let session = null;
 
+const withToken = (path, mine) =>
+  ask(path, { headers: { authorization: `Bearer ${mine.token}` } });
+
 async function askAsUser(path) {
   const mine = session;
+  const sent = mine.token;
   try {
-    return await ask(path, { headers: { authorization: `Bearer ${mine.token}` } });
+    return await withToken(path, mine);
   } catch (error) {
-    if (error.status === 401 && session === mine) endSession("The login has ended. Log in again.");
+    if (error.status !== 401 || session !== mine) throw error;
+    if (mine.token === sent) await renew(mine);
+    if (session !== mine) throw error;
+    return await withToken(path, mine);
+  }
+}
+
+/** A new access token for a session; several who ask at once share one. A refusal ends it. */
+function renew(mine) {
+  mine.renewing ??= exchange(mine).finally(() => (mine.renewing = null));
+  return mine.renewing;
+}
+
+async function exchange(mine) {
+  try {
+    const { data } = await ask("/api/auth/refresh", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ refresh_token: mine.refresh }),
+    });
+    mine.token = data.access_token;
+    mine.refresh = data.refresh_token;
+    keepSession(mine);
+  } catch (error) {
+    const refused = error instanceof Refused && error.status < 500;
+    if (refused && session === mine) endSession("The login has ended. Log in again.");
     throw error;
+  }
+}
+
+function keepSession(mine) {
+  sessionStorage.setItem(TOKEN_KEY, JSON.stringify([mine.token, mine.refresh]));
+}
+
+function keptSession() {
+  try {
+    const [token, refresh] = JSON.parse(sessionStorage.getItem(TOKEN_KEY));
+    return { token, refresh, renewing: null };
+  } catch {
+    return null;
   }
 }
 
@@ -521,8 +563,8 @@ async function rounds(mine) {
   }
 }
 
-function startSession(token) {
-  session = { token };
+function startSession(mine) {
+  session = mine;
   answeredAt = Date.now();
   byId("login").hidden = true;
   byId("room").hidden = false;
@@ -586,9 +628,10 @@ async function logIn(event) {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(credentials),
     });
-    sessionStorage.setItem(TOKEN_KEY, data.access_token);
+    const mine = { token: data.access_token, refresh: data.refresh_token, renewing: null };
+    keepSession(mine);
     byId("password").value = "";
-    startSession(data.access_token);
+    startSession(mine);
   } catch (error) {
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
     setText(byId("login-error"), loginTrouble(error));
@@ -596,6 +639,15 @@ async function logIn(event) {
   } finally {
     button.disabled = false;
   }
+}
+
+/** Leaves at once; that the server was told too matters to whoever may have the tokens. */
+function logOut() {
+  const mine = session;
+  endSession("");
+  if (!mine) return;
+  const headers = { authorization: `Bearer ${mine.token}` };
+  ask("/api/auth/logout", { method: "POST", headers }).catch(() => {});
 }
 
 // A link sends no token, so the document is fetched with it and handed over as a file.
@@ -628,7 +680,7 @@ function tick() {
 byId("login-form").addEventListener("submit", logIn);
 byId("live-form").addEventListener("submit", showSerial);
 byId("openapi").addEventListener("click", saveApiDocument);
-byId("logout").addEventListener("click", () => endSession(""));
+byId("logout").addEventListener("click", logOut);
 window.addEventListener("hashchange", followHash);
 document.addEventListener("visibilitychange", () => {
   tick();
@@ -638,7 +690,7 @@ new ResizeObserver(drawPicture).observe(byId("runs-picture"));
 setInterval(tick, 1000);
 
 followHash();
-const kept = sessionStorage.getItem(TOKEN_KEY);
+const kept = keptSession();
 if (kept) startSession(kept);
 else endSession("");
 tick();
