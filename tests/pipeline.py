@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ic3.app import _reopen
 from ic3.clock import Clock
+from ic3.domain.access import Access, PendingEvents
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
@@ -16,6 +17,8 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
+from ic3.store.access import AccessStore
+from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -97,7 +100,9 @@ class Pipeline:
             rollups=RollupStore(database, zone=str(UTC), raw_days=3), states=StateStore(database),
             hub=LocalHub(clock=clock, observe=tell, max_clients=1, max_per_user=1),
             feed=feed, latest=self.latest, runs=RecentRuns(), interval_s=INTERVAL_S, clock=clock,
-            observe=tell,
+            access=Access(), access_events=PendingEvents(),
+            access_store=AccessStore(database, token_life_s=900, clock=clock),
+            audits=AuditStore(database), audit_days=180, observe=tell,
         )  # fmt: skip
         self.workers = {worker.name: worker for worker in (make(parts) for make in WORKERS)}
         return self

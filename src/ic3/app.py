@@ -35,6 +35,7 @@ from ic3.domain.access import Access, PendingEvents
 from ic3.domain.addresses import is_loopback
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
+from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
@@ -541,7 +542,8 @@ def _http(
     application = build(
         ROUTES,
         dependencies={
-            "logins": logins, "people": people, "tickets": tickets, "reads": reads, "feed": feed,
+            "asset_scope": AssetScope(latest, feed), "logins": logins, "people": people,
+            "tickets": tickets, "reads": reads, "feed": feed,
             "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
             "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
             "inbox": InboxStore(requests), "mappings": MappingStore(requests),
@@ -558,7 +560,7 @@ def _http(
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
-            "/api/monitoring/live": HotRead(reads.live, "serial_number"),
+            "/api/monitoring/live": HotRead(reads.live, "serial_number", scoped=True),
         },
         sockets={"/ws": live_socket},
         files=dashboard.static_files(),

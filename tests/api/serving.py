@@ -30,6 +30,7 @@ from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.runs import RecentRuns, Run
+from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.gateway.breaker import Breaker
@@ -279,7 +280,7 @@ async def serving(
     application = build(
         routes,
         dependencies={
-            "logins": logins, "people": people,
+            "asset_scope": AssetScope(latest, feed), "logins": logins, "people": people,
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
             "registry": CollectorRegistry(), "inbox": InboxStore(database),
@@ -298,7 +299,7 @@ async def serving(
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
-            "/api/monitoring/live": HotRead(reads.live, "serial_number"),
+            "/api/monitoring/live": HotRead(reads.live, "serial_number", scoped=True),
         },
         sockets={"/ws": live_socket},
         files={"/": (PAGE, "text/html; charset=utf-8")},

@@ -52,7 +52,7 @@ async def test_every_asset_of_feed_and_register_has_its_state(site: Site) -> Non
              "skew_s": 0.877, "last_value_at": "2026-06-15T01:41:59.123456Z"},
             {"serial": "silent", "domain": "DEL-D01", "state": "never_seen", "since": None,
              "age_s": None, "cadence_s": None, "skew_s": None, "last_value_at": None},
-            {"serial": STRANGE, "domain": "DEL-D07", "state": "fresh",
+            {"serial": STRANGE, "domain": "DEL-D01", "state": "fresh",
              "since": "2026-06-15T01:42:20.000000Z", "age_s": 20.0, "cadence_s": None,
              "skew_s": 0.877, "last_value_at": "2026-06-15T01:41:59.123456Z"},
         ],

@@ -287,7 +287,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "states.KEEP_EVENTS": {"rows": Jsonb([])},
     "states.KEEP_STATES": {"rows": Jsonb([])},
     "states.KNOWN_STATES": {},
-    "states.RECENT_EVENTS": {"limit": 100},
+    "states.RECENT_EVENTS": {"limit": 100, "serials": None},
     "states.TRIM_EVENTS": {"before": NOW - timedelta(days=3)},
     "states.TRIM_MANY_EVENTS": {"keep": 4000},
     "telemetry.ENVELOPES_OF_SWEEPS": {"after": LAST_SWEEP - 1, "last": LAST_SWEEP, "limit": 10**7},

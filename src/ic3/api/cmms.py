@@ -4,10 +4,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from ic3.domain.latest import LatestReadings, LiveRow
+from ic3.domain.scope import AssetScope
 from ic3.errors import ApiError
 from ic3.store.register import RegisterStore
 
@@ -23,13 +25,16 @@ async def asset(
     serial_number: FromPath[str],
     registers: NamedDependency[RegisterStore],
     latest: NamedDependency[LatestReadings],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
 ) -> AssetAnswer:
     """Register fields and newest readings of one asset.
 
     The serial number is one percent-encoded segment; `%2F` in it is part of the serial number.
     """
     serial = unquote(serial_number, errors="replace")
-    found = None if "\0" in serial else await registers.asset(serial)
+    hidden = "\0" in serial or not asset_scope.sees(request.scope["state"]["principal"], serial)
+    found = None if hidden else await registers.asset(serial)
     if found is None:
         raise ApiError(404, "asset not found", "check the serial number against the register")
     return AssetAnswer(found, latest.live(serial).monitoring)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
@@ -27,6 +27,7 @@ from ic3.domain.history import (
     label,
 )
 from ic3.domain.mapping import Parameter
+from ic3.domain.scope import AssetScope
 from ic3.domain.spreadsheets import csv_text
 from ic3.errors import ApiError, InputError, TooSlow
 from ic3.store.history import HistoryStore
@@ -130,9 +131,9 @@ class HistoryReader:
         """The plant's."""
         return self._zone
 
-    async def json(self, query: HistoryQuery) -> bytes:
-        """The whole answer."""
-        register_id = await self._store.register_id(query.serial)
+    async def json(self, query: HistoryQuery, *, visible: bool = True) -> bytes:
+        """The whole answer; what is not visible to the caller is as one that is unknown."""
+        register_id = await self._store.register_id(query.serial) if visible else None
         series: list[Series] = []
         if register_id is not None:
             series = await self._series(register_id, query)
@@ -146,14 +147,17 @@ class HistoryReader:
             )
         )  # fmt: skip
 
-    async def csv(self, query: HistoryQuery, *, thinned: bool) -> AsyncIterator[str]:
+    async def csv(
+        self, query: HistoryQuery, *, thinned: bool, visible: bool = True
+    ) -> AsyncIterator[str]:
         """The answer as CSV, piece by piece; the first is read before this returns.
 
         Args:
             query: What is asked for.
             thinned: Whether `max_points` holds; otherwise every point is there.
+            visible: Whether the caller may see the asset.
         """
-        register_id = await self._store.register_id(query.serial)
+        register_id = await self._store.register_id(query.serial) if visible else None
         parameters = await self._store.parameters()
         pages: AsyncIterator[Sequence[Point]] = _nothing()
         if register_id is not None and thinned:
@@ -185,6 +189,8 @@ class HistoryReader:
 
 async def read(
     history: NamedDependency[HistoryReader],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
     serial_number: Annotated[str, QueryParameter(description="Serial number.")] = "",
     tag_code: Annotated[
         str, QueryParameter(description="Tags, separated by commas; all where it is absent.")
@@ -222,10 +228,13 @@ async def read(
             zone=history.zone,
         )  # fmt: skip
         check_width(query)
+        visible = asset_scope.sees(request.scope["state"]["principal"], serial_number)
         if answer_format == "json":
-            return Response(await history.json(query), media_type="application/json")
+            return Response(
+                await history.json(query, visible=visible), media_type="application/json"
+            )
         return Stream(
-            await history.csv(query, thinned=max_points is not None),
+            await history.csv(query, thinned=max_points is not None, visible=visible),
             media_type="text/csv",
             headers={"content-disposition": 'attachment; filename="history.csv"'},
         )

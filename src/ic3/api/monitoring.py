@@ -11,6 +11,7 @@ from litestar.params import FromQuery
 from ic3.domain.etags import client_has
 from ic3.domain.latest import LatestReadings, Live
 from ic3.domain.runs import Progress, RecentRuns
+from ic3.domain.scope import AssetScope
 from ic3.errors import ApiError
 
 ENCODED_LIMIT: Final = 20_000
@@ -63,13 +64,21 @@ async def progress(
 
 async def live(
     reads: NamedDependency[MonitoringReads],
+    asset_scope: NamedDependency[AssetScope],
     request: Request[Any, Any, Any],
     serial_number: FromQuery[str] = "",
 ) -> Response[Live]:
     """The newest reading per tag of one asset, ordered by tag code."""
     if not serial_number:
         raise ApiError(400, "serial_number required", "add ?serial_number=…")
+    if not asset_scope.sees(request.scope["state"]["principal"], serial_number):
+        return _answer(_nothing_of(serial_number), request)
     return _answer(reads.live(serial_number), request)
+
+
+def _nothing_of(serial: str) -> Encoded:
+    """What is answered of an asset that is unknown, to the caller or to all."""
+    return _with_etag(_encode(Live(serial, 0, [])))
 
 
 def _answer(encoded: Encoded, request: Request[Any, Any, Any]) -> Response[Any]:

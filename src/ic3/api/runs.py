@@ -1,12 +1,16 @@
 """One run explained: which keys failed, were late, unmatched, unmapped or quarantined, and why."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
+from ic3.domain.envelope import KEY_PREFIX
+from ic3.domain.scope import AssetScope
 from ic3.errors import ApiError
 from ic3.store.runs import ExplainedRun, RunStore
 
@@ -41,13 +45,28 @@ class RunView(msgspec.Struct):
 
 
 async def explain(
-    run_id: Annotated[int, PathParameter(ge=1, le=2**62)], run_store: NamedDependency[RunStore]
+    run_id: Annotated[int, PathParameter(ge=1, le=2**62)],
+    run_store: NamedDependency[RunStore],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
 ) -> RunView:
-    """One run: its counters, the equations they satisfy, and the keys behind them."""
+    """One run: its counters, the equations they satisfy, and the caller's keys behind them."""
     found = await run_store.explain(run_id)
     if found is None:
         raise ApiError(404, "no such run", "GET /api/monitoring/progress lists the last ones")
-    return view(found)
+    principal = request.scope["state"]["principal"]
+    if principal.domains is None or found.keys is None:
+        return view(found)
+    keys = {
+        why: [each for each in keys if asset_scope.sees(principal, _serial(each))]
+        for why, keys in found.keys.items()
+    }
+    return view(replace(found, keys={why: each for why, each in keys.items() if each}))
+
+
+def _serial(key: str) -> str:
+    """The serial number in a key's name, or before the tag of an unmapped one."""
+    return key.removeprefix(KEY_PREFIX).partition("\n")[0]
 
 
 def view(found: ExplainedRun) -> RunView:

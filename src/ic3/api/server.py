@@ -54,10 +54,12 @@ class HotRead(NamedTuple):
     Attributes:
         read: Parameter value (or None where it takes none) to body and ETag.
         parameter: Name of its one query parameter.
+        scoped: Whether one with a scope is to be asked for more than the role.
     """
 
     read: Callable[..., Encoded]
     parameter: str | None = None
+    scoped: bool = False
 
 
 class Route(NamedTuple):
@@ -192,7 +194,8 @@ class Front:
         if hot is not None and method == "GET" and principal is not None:
             read, role = hot
             value = _only_value(scope["query_string"], read.parameter)
-            if value is not None and principal.role.covers(role):
+            plain = principal.domains is None or not read.scoped
+            if value is not None and plain and principal.role.covers(role):
                 body, etag = read.read(value) if read.parameter else read.read()
                 known = if_none_match is not None and client_has(if_none_match, etag)
                 await _answer_hot(send, body, etag, self._cors(origin), unchanged=known)

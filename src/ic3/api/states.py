@@ -1,9 +1,10 @@
 """The state of every asset, and what happened on the feed."""
 
 from bisect import bisect_right
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
@@ -12,6 +13,7 @@ from ic3.domain.envelope import time_text
 from ic3.domain.freshness import AssetView, State
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
+from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.store.states import StateStore
 
@@ -72,9 +74,10 @@ class StatesReader:
         self._sorted: tuple[list[str], Register, list[str]] = ([], Register(), [])
 
     def read(
-        self, *, state: State | None, domain: str | None, limit: int, after: str
-    ) -> AssetStates:
-        """A page of the assets after a serial number."""
+        self, *, state: State | None, domain: str | None, limit: int, after: str,
+        domains: frozenset[str] | None = None,
+    ) -> AssetStates:  # fmt: skip
+        """A page of the assets after a serial number; only of the domains, None is all."""
         now = self._clock.monotonic()
         self._freshness.judge(now=now, now_us=self._clock.now_us())
         serials = self._serials()
@@ -82,6 +85,8 @@ class StatesReader:
         for index in range(bisect_right(serials, after), len(serials)):
             view = self._view(serials[index], now)
             if state not in {None, view.state} or domain not in {None, view.domain}:
+                continue
+            if domains is not None and view.domain not in domains:
                 continue
             if len(found) == limit:
                 return AssetStates(limit, found, found[-1].serial)
@@ -104,7 +109,7 @@ class StatesReader:
             serial, of_register, State.NEVER_SEEN, None, None, None, None, None
         )
         return AssetStateView(
-            serial, view.domain or of_register, view.state, _time(view.since_us),
+            serial, of_register or view.domain, view.state, _time(view.since_us),
             _round(view.age_s), _round(view.cadence_s), _round(view.skew_s),
             _time(view.last_value_us),
         )  # fmt: skip
@@ -112,23 +117,30 @@ class StatesReader:
 
 async def states(
     states_reader: NamedDependency[StatesReader],
+    request: Request[Any, Any, Any],
     wanted: Annotated[State | None, QueryParameter(name="state")] = None,
     domain: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: FromQuery[str] = "",
 ) -> AssetStates:
     """Assets by serial number with their state, age, cadence and skew; a page at a time."""
-    return states_reader.read(state=wanted, domain=domain, limit=limit, after=cursor)
+    domains = request.scope["state"]["principal"].domains
+    return states_reader.read(
+        state=wanted, domain=domain, limit=limit, after=cursor, domains=domains
+    )
 
 
 async def events(
     state_store: NamedDependency[StateStore],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> FeedEvents:
     """Keys that appeared, vanished or returned, and changes of state, newest first."""
+    serials = asset_scope.serials(request.scope["state"]["principal"])
     found = [
         FeedEventView(number, time_text(each.at_us), each.serial, each.event, each.detail)
-        for number, each in await state_store.recent_events(limit)
+        for number, each in await state_store.recent_events(limit, serials)
     ]
     return FeedEvents(len(found), found)
 

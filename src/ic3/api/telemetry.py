@@ -1,9 +1,12 @@
 """The newest envelopes and the counts of the top bar."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
@@ -13,7 +16,8 @@ from ic3.domain.envelope import Envelope, Value, time_text
 from ic3.domain.freshness import State
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns, Run
-from ic3.domain.status import Feed
+from ic3.domain.scope import AssetScope
+from ic3.domain.status import Feed, FeedCounts
 from ic3.gateway.breaker import Breaker, BreakerState
 from ic3.hub.local import LocalHub
 from ic3.spool import Spool
@@ -115,15 +119,18 @@ class StatsReader:
         self._counts = feed.counts(now=clock.monotonic(), now_us=clock.now_us())
         self._states: dict[str, int] = {}
 
-    def read(self) -> Stats:
-        """The counts now."""
+    def read(self, sees: Callable[[str], bool] | None = None) -> Stats:
+        """The counts now; those of assets only of what somebody sees, None is all."""
         now = self._clock.monotonic()
         if now - self._counted >= 1:
             self._counts = self._feed.counts(now=now, now_us=self._clock.now_us())
-            self._states = self._by_state()
+            self._states = self._by_state(self._counts, None)
             self._counted = now
         away_since = self._database.away_since
-        counts = self._counts
+        counts, states = self._counts, self._states
+        if sees is not None:
+            counts = self._feed.counts_of(sees)
+            states = self._by_state(counts, sees)
         own_clock = self._feed.freshness.own_clock
         return Stats(
             version=__version__,
@@ -142,7 +149,7 @@ class StatsReader:
             last_run=self._runs.progress().latest,
             last_good_at=self._feed.last_good_at,
             error=self._feed.last_error,
-            states=self._states,
+            states=states,
             clock=own_clock.words if own_clock else None,
             clock_offset_s=self._feed.freshness.clock_offset_s,
         )
@@ -156,27 +163,39 @@ class StatsReader:
         wait_s = self._breaker.next_try_s
         return None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
 
-    def _by_state(self) -> dict[str, int]:
+    def _by_state(self, counts: FeedCounts, sees: Callable[[str], bool] | None) -> dict[str, int]:
         """Every state, those of no asset too."""
-        counted = {state.value: self._counts.states.get(state, 0) for state in State}
+        counted = {state.value: counts.states.get(state, 0) for state in State}
         feed = self._feed.freshness
         counted[State.NEVER_SEEN] = sum(
-            serial not in feed for serial in self._latest.register.assets
+            serial not in feed and (sees is None or sees(serial))
+            for serial in self._latest.register.assets
         )
         return counted
 
 
 async def newest(
-    feed: NamedDependency[Feed], limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100
+    feed: NamedDependency[Feed],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
 ) -> NewestEnvelopes:
     """The newest envelopes by the time they were received, at most 500."""
-    found = [_view(each) for each in feed.newest(limit)]
+    sees = partial(asset_scope.sees, request.scope["state"]["principal"])
+    found = [_view(each) for each in feed.newest(limit, sees)]
     return NewestEnvelopes(len(found), found)
 
 
-async def stats(stats_reader: NamedDependency[StatsReader]) -> Stats:
+async def stats(
+    stats_reader: NamedDependency[StatsReader],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
+) -> Stats:
     """Assets, fresh, stale, in alarm, the last run, and whether the database answers."""
-    return stats_reader.read()
+    principal = request.scope["state"]["principal"]
+    return stats_reader.read(
+        None if principal.domains is None else partial(asset_scope.sees, principal)
+    )
 
 
 def _view(envelope: Envelope) -> EnvelopeView:

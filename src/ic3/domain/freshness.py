@@ -3,7 +3,7 @@
 import statistics
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -366,6 +366,19 @@ class Freshness:
         if self._sorted is None:
             self._sorted = sorted(self._assets)
         return self._sorted
+
+    def domain_of(self, serial: str) -> str | None:
+        """The domain that the newest record of an asset names."""
+        asset = self._assets.get(serial)
+        return None if asset is None else asset.domain
+
+    def counts_of(self, sees: Callable[[str], bool]) -> tuple[int, dict[State, int]]:
+        """The assets that somebody sees, in all and by state as last judged."""
+        counts: dict[State, int] = {}
+        for serial, asset in self._assets.items():
+            if sees(serial):
+                counts[asset.state] = counts.get(asset.state, 0) + 1
+        return sum(counts.values()), counts
 
     def view(self, serial: str, *, now: float) -> AssetView | None:
         """An asset as it stands."""

@@ -1,9 +1,10 @@
 """What is known of the feed right now, in memory: freshness, alarms, the newest envelopes."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from ic3.domain.envelope import Envelope, Plausibility, plausibility
 from ic3.domain.freshness import Freshness, State
@@ -99,9 +100,17 @@ class Feed:
                 received_us, envelope.quality, envelope.alarm, occurred_us
             )
 
-    def newest(self, limit: int) -> list[Envelope]:
-        """The envelopes received last, newest first."""
-        return list(reversed(self._newest))[:limit]
+    def newest(self, limit: int, sees: Callable[[str], bool] = lambda _: True) -> list[Envelope]:
+        """The envelopes received last of the assets that somebody sees, newest first."""
+        found = (each for each in reversed(self._newest) if sees(each.asset_id))
+        return list(islice(found, limit))
+
+    def counts_of(self, sees: Callable[[str], bool]) -> FeedCounts:
+        """The assets that somebody sees by state, as last judged."""
+        assets, states = self.freshness.counts_of(sees)
+        in_alarm = sum(state.in_alarm and sees(serial) for serial, state in self._assets.items())
+        fresh = states.get(State.FRESH, 0)
+        return FeedCounts(assets, fresh, assets - fresh, in_alarm, states)
 
     def counts(self, *, now: float, now_us: int) -> FeedCounts:
         """Assets by state.

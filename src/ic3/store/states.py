@@ -35,7 +35,9 @@ SELECT at, serial, event, detail
 FROM jsonb_to_recordset(%(rows)s) AS given (at timestamptz, serial text, event text, detail text)
 """
 RECENT_EVENTS: Final = """
-SELECT id, at, serial, event, detail FROM ic3_feed_event ORDER BY id DESC LIMIT %(limit)s
+SELECT id, at, serial, event, detail FROM ic3_feed_event
+WHERE %(serials)s::text[] IS NULL OR serial IS NULL OR serial = ANY(%(serials)s)
+ORDER BY id DESC LIMIT %(limit)s
 """
 TRIM_EVENTS: Final = """
 DELETE FROM ic3_feed_event WHERE id IN (
@@ -78,10 +80,20 @@ class StateStore:
                 rows = [_event_row(each) for each in events[start : start + BATCH]]
                 await connection.execute(KEEP_EVENTS, {"rows": Jsonb(rows)})
 
-    async def recent_events(self, limit: int) -> list[tuple[int, Happened]]:
-        """The last events with their numbers, newest first."""
+    async def recent_events(
+        self, limit: int, serials: Sequence[str] | None = None
+    ) -> list[tuple[int, Happened]]:
+        """The last events with their numbers, newest first.
+
+        Args:
+            limit: How many at most.
+            serials: Only of these assets and of the whole gateway; None is all.
+        """
         async with self._database.connection() as connection:
-            cursor = await connection.execute(RECENT_EVENTS, {"limit": limit})
+            cursor = await connection.execute(
+                RECENT_EVENTS,
+                {"limit": limit, "serials": None if serials is None else list(serials)},
+            )
             return [
                 (number, Happened(microseconds(at), serial, FeedEvent(event), detail))
                 for number, at, serial, event, detail in await cursor.fetchall()

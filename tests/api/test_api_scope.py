@@ -1,0 +1,149 @@
+"""A user of one domain asks everywhere for what is another's: S17, S19, S20."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from serving import NOW, NOW_US, Site, envelope
+
+from ic3.domain.freshness import FeedEvent, Happened
+from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
+from ic3.domain.sweeps import Sweep
+from ic3.store.register import RegisterStore
+from ic3.store.states import StateStore
+
+MINE, OTHER, STRANGER = "mine", "other's", "nobody's"
+DOMAINS = frozenset({"DEL-D01"})
+FLOW = Parameter(3, "Flow", "FLOW", "m³/h")
+
+
+def known(site: Site) -> None:
+    """One asset of each of two domains, with a reading and a place on the feed."""
+    site.latest.register = Register(
+        1,
+        {
+            MINE: RegisteredAsset(1, MINE, {"FLOW": FLOW}, "DEL-D01"),
+            OTHER: RegisteredAsset(2, OTHER, {"FLOW": FLOW}, "DEL-D02"),
+        },
+        {3: FLOW},
+    )
+    site.latest.replace(
+        {number: {"FLOW": Reading(number, "FLOW", 3, 1.5, None, NOW_US)} for number in (1, 2)}
+    )
+    sweep = Sweep(
+        begun_at=NOW, started=site.clock.monotonic(), simulated=False, ended_at=NOW, server_date=NOW
+    )
+    sweep.envelopes = [envelope(serial, number) for number, serial in enumerate((MINE, OTHER))]
+    sweep.envelopes[0].domain, sweep.envelopes[1].domain = "DEL-D01", "DEL-D02"
+    site.feed.judge_times(sweep)
+    site.feed.take(sweep)
+
+
+async def asked(site: Site, path: str, *, domains: frozenset[str] | None = DOMAINS) -> Any:
+    answer = await site.ask("GET", path, token=site.token(domains=domains))
+    return answer.status, json.loads(answer.body)
+
+
+def without_id(answer: tuple[int, dict[str, Any]], serial: str) -> tuple[int, str]:
+    """The answer but for what names the request and the asset asked for."""
+    status, body = answer
+    body.pop("request_id", None)
+    return status, json.dumps(body).replace(json.dumps(serial)[1:-1], "?")
+
+
+async def test_s20_lists_and_counts_hold_only_what_is_in_scope(site: Site) -> None:
+    known(site)
+    _, states = await asked(site, "/api/assets/states")
+    assert [each["serial"] for each in states["states"]] == [MINE]
+    _, newest = await asked(site, "/api/telemetry")
+    assert [each["asset_id"] for each in newest["telemetry"]] == [MINE]
+    _, stats = await asked(site, "/api/stats")
+    assert (stats["assets"], stats["states"]["fresh"], stats["states"]["never_seen"]) == (1, 1, 0)
+    _, everything = await asked(site, "/api/stats", domains=None)
+    assert everything["assets"] == 2
+
+
+@pytest.mark.parametrize("path", ["/api/monitoring/live?serial_number={}", "/api/cmms/assets/{}"])
+async def test_s19_what_is_anothers_is_as_what_does_not_exist(stored: Site, path: str) -> None:
+    await RegisterStore(stored.database).import_rows(
+        {"register": [{"serialnumber": MINE, "domain": "DEL-D01"},
+                      {"serialnumber": OTHER, "domain": "DEL-D02"}]}
+    )  # fmt: skip
+    known(stored)
+    mine, other, stranger = [
+        without_id(await asked(stored, path.format(quote(serial, safe=""))), serial)
+        for serial in (MINE, OTHER, STRANGER)
+    ]
+    assert other == stranger
+    assert mine != other
+    status, _ = await asked(stored, path.format(quote(OTHER, safe="")), domains=None)
+    assert status == 200
+
+
+async def test_s19_history_of_anothers_asset_is_that_of_none(stored: Site) -> None:
+    await RegisterStore(stored.database).import_rows(
+        {"register": [{"serialnumber": MINE, "domain": "DEL-D01"},
+                      {"serialnumber": OTHER, "domain": "DEL-D02"}]}
+    )  # fmt: skip
+    known(stored)
+    path = "/api/monitoring/history?from=2026-06-14T00:00:00Z&to=2026-06-15T00:00:00Z"
+    found = {
+        serial: without_id(await asked(stored, f"{path}&serial_number={quote(serial)}"), serial)
+        for serial in (MINE, OTHER, STRANGER)
+    }
+    assert found[OTHER] == found[STRANGER]
+    assert '"asset_id": null' in found[OTHER][1]
+    assert '"asset_id": null' not in found[MINE][1]
+
+
+async def test_s20_events_of_anothers_assets_are_not_told(stored: Site) -> None:
+    known(stored)
+    happened = [
+        Happened(NOW_US, serial, FeedEvent.APPEARED, None) for serial in (MINE, OTHER, None)
+    ]
+    await StateStore(stored.database).keep([], happened)
+    _, found = await asked(stored, "/api/feed/events")
+    assert {each["serial"] for each in found["events"]} == {MINE, None}
+
+
+async def test_s20_a_run_names_only_keys_in_scope(stored: Site) -> None:
+    known(stored)
+    async with stored.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO ic3_sweep (id, begun_at, ended_at, keys_scanned, matched, unmatched,"
+            " unchanged, accepted, stored, duplicate, deferred, list_duplicates, list_rejected,"
+            " failed, quarantined, tags_rejected, phase_ms, simulated) VALUES"
+            " (1, now(), now(), 2, 0, 0, 0, 0, 0, 0, 0, 0, '{}', '{}', '{}', '{}', '{}', false)"
+        )
+        await connection.execute(
+            "INSERT INTO ic3_sweep_keys (sweep_id, at, keys) VALUES (1, %s, %s)",
+            (
+                datetime.now(UTC),
+                json.dumps(
+                    {"failed:timeout": [f"ic3:latest:{MINE}", f"ic3:latest:{OTHER}"],
+                     "unmapped": [f"{MINE}\nX", f"{OTHER}\nX"], "unmatched": [STRANGER]}
+                ),
+            ),
+        )  # fmt: skip
+        cursor = await connection.execute(
+            "INSERT INTO ic3_ingest_run_log (run_at, sweep_id) VALUES (now(), 1) RETURNING id"
+        )
+        (run_id,) = await cursor.fetchone() or (0,)
+    _, found = await asked(stored, f"/api/monitoring/runs/{run_id}")
+    assert found["keys"] == {"failed:timeout": [f"ic3:latest:{MINE}"], "unmapped": [f"{MINE}\nX"]}
+    assert found["counters"]["keys_scanned"] == 2
+    _, everything = await asked(stored, f"/api/monitoring/runs/{run_id}", domains=None)
+    assert len(everything["keys"]["failed:timeout"]) == 2
+
+
+async def test_an_asset_without_a_domain_is_only_in_the_scope_of_all(site: Site) -> None:
+    known(site)
+    site.latest.register.assets = {
+        **site.latest.register.assets, "x": RegisteredAsset(9, "x", {}, None)
+    }  # fmt: skip
+    _, states = await asked(site, "/api/assets/states")
+    assert "x" not in {each["serial"] for each in states["states"]}
+    _, everything = await asked(site, "/api/assets/states", domains=None)
+    assert "x" in {each["serial"] for each in everything["states"]}
