@@ -49,6 +49,7 @@ from ic3.observations import Observation, Observe, Serving, Starting, Stopping, 
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
+from ic3.store import scope
 from ic3.store.access import AccessStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
@@ -168,6 +169,15 @@ async def serve(
             requests = await stack.enter_async_context(
                 _pool(dsn, "ic3 api", API_TIMEOUT_S, clock, availability)
             )
+            if await patient.run(lambda: scope.holds(ingest)):
+                requests.enter = scope.enter
+            else:
+                tell(
+                    Warned(
+                        "database: this login cannot make the role ic3_api: the scope of users"
+                        " is kept by the program alone; see docs/howto/users-and-keys.md"
+                    )
+                )
             await patient.run(lambda: refuse_mixing(settings, ingest))
             base = await patient.run(
                 lambda: stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
@@ -549,7 +559,7 @@ def _http(
             "inbox": InboxStore(requests), "mappings": MappingStore(requests),
             "replays": ReplayStore(requests), "audits": AuditStore(requests),
             "quarantine": Quarantine(
-                QuarantineStore(requests), TelemetryStore(requests), latest, clock,
+                QuarantineStore(requests), TelemetryStore(ingest), latest, clock,
                 simulated=settings.simulated,
             ),
             "history": HistoryReader(

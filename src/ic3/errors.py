@@ -10,6 +10,7 @@ IC3Error
 │   ├── Contended        a key collided or another transaction stood in the way
 │   ├── Refused          it will not have a row; carries its SQL state
 │   ├── TooSlow          a statement took longer than it may
+│   ├── OutOfScope       the caller may not see or change a row
 │   └── SchemaError      its schema is not ours: newer, altered or not migrated
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
@@ -64,6 +65,10 @@ class Refused(StoreError):  # noqa: N818  what PostgreSQL did
 
 class TooSlow(StoreError):  # noqa: N818  a state, not a fault
     """A statement took longer than it may; less of it would fit."""
+
+
+class OutOfScope(StoreError):  # noqa: N818  a state, not a fault
+    """The caller may not see or change a row."""
 
 
 class SchemaError(StoreError):

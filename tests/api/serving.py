@@ -49,6 +49,7 @@ from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
+from ic3.store.scope import enter
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
@@ -240,10 +241,15 @@ async def serving(
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
-        dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=5, clock=clock
+        dsn or NOWHERE, name="ic3 ingest test", size=2, statement_timeout_s=5, clock=clock
     )
+    requests = Database(
+        dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=5, clock=clock,
+        enter=enter,
+    )  # fmt: skip
     if dsn is not None:
         await database.open()
+        await requests.open()
     feed, runs = Feed(interval_s=15), RecentRuns()
     latest = LatestReadings(feed.freshness.stale_after_s)
     hub = LocalHub(
@@ -269,12 +275,12 @@ async def serving(
         gateway=gateway, simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
     logins = Logins(
-        users=UserStore(database), store=LoginStore(database), access=access,
-        access_store=AccessStore(database, token_life_s=600, clock=clock), events=events,
+        users=UserStore(requests), store=LoginStore(requests), access=access,
+        access_store=AccessStore(requests, token_life_s=600, clock=clock), events=events,
         passwords=passwords, tokens=tokens, throttle=throttle, clock=clock, observe=told.append,
     )  # fmt: skip
     people = People(
-        users=logins.users, logins=logins.store, keys=ApiKeyStore(database), clock=clock,
+        users=logins.users, logins=logins.store, keys=ApiKeyStore(requests), clock=clock,
         hash=passwords.hash, reload=logins.reload,
     )  # fmt: skip
     application = build(
@@ -282,18 +288,18 @@ async def serving(
         dependencies={
             "asset_scope": AssetScope(latest, feed), "logins": logins, "people": people,
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
-            "registers": RegisterStore(database), "latest": latest, "readiness": readiness,
-            "registry": CollectorRegistry(), "inbox": InboxStore(database),
-            "run_store": RunStore(database),
-            "mappings": MappingStore(database), "replays": ReplayStore(database),
-            "audits": AuditStore(database), "clock": clock,
+            "registers": RegisterStore(requests), "latest": latest, "readiness": readiness,
+            "registry": CollectorRegistry(), "inbox": InboxStore(requests),
+            "run_store": RunStore(requests),
+            "mappings": MappingStore(requests), "replays": ReplayStore(requests),
+            "audits": AuditStore(requests), "clock": clock,
             "quarantine": Quarantine(
-                QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
+                QuarantineStore(requests), TelemetryStore(database), latest, clock, simulated=False
             ),
             "history": HistoryReader(
-                HistoryStore(database, zone=ZONE), zone=ZONE, clock=clock
+                HistoryStore(requests, zone=ZONE), zone=ZONE, clock=clock
             ),
-            "state_store": StateStore(database),
+            "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
             **(more or {}),
         },
@@ -333,6 +339,7 @@ async def serving(
         await until(lambda: not (http.server_state.connections or http.server_state.tasks))
         task.cancel()
         await asyncio.wait([task])
+        await requests.close()
         await database.close()
 
 

@@ -27,8 +27,17 @@ from ic3.domain.acts import Actor
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
 from ic3.domain.users import Principal, Role
-from ic3.errors import ApiError, Contended, DatabaseAway, InputError, StartError, TooSlow
+from ic3.errors import (
+    ApiError,
+    Contended,
+    DatabaseAway,
+    InputError,
+    OutOfScope,
+    StartError,
+    TooSlow,
+)
 from ic3.observations import Observe, RequestFailed
+from ic3.store.scope import enter_as
 
 BODY_LIMIT_BYTES: Final = 1 << 20
 SECURITY_HEADERS: Final = (
@@ -131,6 +140,7 @@ def build(
             Contended: _on_our_error,
             DatabaseAway: _on_our_error,
             InputError: _on_our_error,
+            OutOfScope: _on_our_error,
             TooSlow: _on_our_error,
             Exception: _unforeseen(observe),
         },
@@ -208,6 +218,8 @@ class Front:
         scope["path"] = scope["raw_path"].decode("latin-1")
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {}).update(principal=principal, request_id=request_id)
+        if principal is not None:
+            enter_as(principal.domains)
         await self.framework(scope, receive, _with_headers(send, request_id))
 
     def _identity(self, headers: Any) -> tuple[Principal | None, bytes | None, bytes | None]:
@@ -395,13 +407,15 @@ def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Res
 
 def _on_our_error(
     request: Request[Any, Any, Any],
-    error: ApiError | Contended | DatabaseAway | InputError | TooSlow,
+    error: ApiError | Contended | DatabaseAway | InputError | OutOfScope | TooSlow,
 ) -> Response[Any]:
     if isinstance(error, ApiError):
         document = problem(error.status, error.error, error.detail)
         return _problem_response(request, document, error.headers)
     if isinstance(error, InputError):
         return _problem_response(request, problem(422, "cannot be done", str(error)), None)
+    if isinstance(error, OutOfScope):
+        return _problem_response(request, problem(403, "forbidden", "not in your scope"), None)
     if isinstance(error, DatabaseAway):
         document = problem(503, "database away", "the database cannot be reached; try again soon")
     else:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from copy import copy
 from datetime import datetime
@@ -14,7 +14,15 @@ import psycopg_pool
 from psycopg.rows import TupleRow
 
 from ic3.clock import Clock
-from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError, TooSlow
+from ic3.errors import (
+    Contended,
+    DatabaseAway,
+    OutOfScope,
+    Refused,
+    SchemaError,
+    StoreError,
+    TooSlow,
+)
 from ic3.observations import DatabaseBack, DatabaseLost, Observe
 
 WAIT_FOR_CONNECTION_S = 3.0
@@ -113,6 +121,7 @@ class Database:
         statement_timeout_s: Longest any statement may take.
         clock: Stamps `away_since`.
         availability: Shared with other pools of the same server; its own where there are none.
+        enter: Run first in each transaction: says on whose behalf it is; see `ic3.store.scope`.
     """
 
     def __init__(
@@ -124,7 +133,9 @@ class Database:
         statement_timeout_s: float,
         clock: Clock,
         availability: Availability | None = None,
+        enter: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> None:
+        self.enter = enter
         timeouts = (
             f"-c statement_timeout={int(statement_timeout_s * 1000)} -c lock_timeout=3000"
             " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
@@ -194,6 +205,8 @@ class Database:
                     self._used(connection),
                     connection.transaction(),
                 ):
+                    if self.enter is not None:
+                        await self.enter(connection)
                     yield connection
         except DatabaseAway as error:
             raise await self._judged(error) from None
@@ -267,6 +280,8 @@ def translate(error: psycopg.Error) -> StoreError:  # noqa: PLR0911  one line a 
         return Contended(f"database: {first_line(error)}")
     if state is not None and state.startswith(("22", "23", "54")):
         return Refused(f"database: refused with {state}: {first_line(error)}", state)
+    if state == "42501":
+        return OutOfScope(f"database: {first_line(error)}")
     if state == "57014":
         return TooSlow(f"database: {first_line(error)}")
     if state == "42P01":

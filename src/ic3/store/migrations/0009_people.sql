@@ -152,7 +152,7 @@ CREATE FUNCTION ic3_audit_broken() RETURNS TABLE (chain bigint, why text) LANGUA
 $$;
 
 -- Retention is the one way a row leaves, oldest first, never one younger than 180 days.
-CREATE FUNCTION ic3_audit_trim(before_at timestamptz, most int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION ic3_audit_trim(before_at timestamptz, most int) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     last_one audit_log;
     taken bigint;
