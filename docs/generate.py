@@ -72,6 +72,13 @@ DUTIES: Final = {
         " `ic3_ticks_skipped`, `ic3_conservation_errors`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#the-life-of-a-sweep)",
     ),
+    "alarms": Duties(
+        run_log="exempt: it makes no run; what it finds is in the list of alarms",
+        back_off="done: half a second doubling to 30 s, with jitter; the newest news wait",
+        stop=STOPS,
+        metrics="done: `ic3_worker_failures`",
+        docs="done: [which alarms there are](../howto/set-alarm-rules.md)",
+    ),
     "save": Duties(
         run_log="exempt: it hands each sweep to `monitoring`, which logs it",
         back_off="done: half a second doubling to the interval, with jitter; the sweep stays first",

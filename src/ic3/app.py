@@ -31,6 +31,9 @@ from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.addresses import is_loopback
+from ic3.domain.alarm_defaults import DEFAULT_RULES
+from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
@@ -65,6 +68,7 @@ from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
+from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
 from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
@@ -137,7 +141,8 @@ async def serve(
     """
     stop, stop_time = stop or asyncio.Event(), StopTime()
     registry = CollectorRegistry()
-    tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), observe)
+    noticed = Noticed(clock)
+    tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), noticed, observe)
     with _signals(stop, tell) as signals:
         async with AsyncExitStack() as stack:
             if settings.redis_api_base is not None:
@@ -179,7 +184,7 @@ async def serve(
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
-                spool=spool,
+                spool=spool, noticed=noticed,
             )  # fmt: skip
 
 
@@ -375,7 +380,7 @@ def warnings(settings: Settings) -> list[str]:
 async def _run(
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
-    client: RedisRESTClient, base: str, spool: Spool,
+    client: RedisRESTClient, base: str, spool: Spool, noticed: Noticed,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -400,6 +405,8 @@ async def _run(
         rollups=rollup_store(settings, ingest),
         states=StateStore(ingest),
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
+        alarms=Alarms(), rules=RuleTable(DEFAULT_RULES), news=News(), noticed=noticed,
+        away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
     readiness = ReadinessReader(

@@ -75,6 +75,7 @@ def test_specific_beats_general() -> None:
         {"category": "pump", "domain": "DEL-D01"},
         {"category": "pump"},
         {"domain": "DEL-D01"},
+        {"dma_id": "*"},
         {},
     ]
     grades = [msgspec.structs.replace(LOW, **selectors).specificity for selectors in order]

@@ -27,6 +27,8 @@ _RULE_KINDS: Final = frozenset(RULE_KINDS)
 _SELECTORS: Final = ("parameter", "category", "domain", "dma_id", "serial")
 # An asset beats its DMA, a DMA all that is wider; an asset kind says more than a domain.
 _WEIGHTS: Final[Mapping[str, int]] = {"serial": 32, "dma_id": 16, "category": 5, "domain": 4}
+ANY_DMA: Final = "*"
+_ANY_DMA_WEIGHT: Final = 2
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             tag where `parameter` is given, of the whole asset otherwise.
         parameter: `param_tag_code`; required where a value is judged.
         category: Kind of asset.
+        dma_id: `*` is any: assets that stand in a DMA, not at works, stations and mains.
         limit: In the parameter's unit; of `rate` in units a minute, above zero.
         states: Numbers or words; a word is compared without case.
         deadband: How far the value must come back, in the unit of `limit`.
@@ -71,7 +74,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def specificity(self) -> int:
         """The greater the more specific."""
-        return sum(weight for name, weight in _WEIGHTS.items() if getattr(self, name) is not None)
+        weight = sum(each for name, each in _WEIGHTS.items() if getattr(self, name) is not None)
+        if self.dma_id == ANY_DMA:
+            weight -= _WEIGHTS["dma_id"] - _ANY_DMA_WEIGHT
+        return weight
 
     def condition(self, tag: str | None) -> str:
         """Name of the alarm's condition, `PRESSURE.high`; without a tag `stale` or `quality`."""
@@ -81,10 +87,31 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is meant for an asset."""
         return (
             self.serial in {None, asset.serial}
-            and self.dma_id in {None, asset.dma_id}
+            and (
+                self.dma_id in {None, asset.dma_id}
+                or (self.dma_id == ANY_DMA and asset.dma_id is not None)
+            )
             and self.category in {None, asset.category}
             and self.domain in {None, asset.domain}
         )
+
+
+class RuleTable:
+    """The rules in force, in memory; whoever changes them gives the whole table anew.
+
+    Attributes:
+        version: Grows with each change.
+        rules: Free of problems.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self.version = 1
+        self.rules = tuple(rules)
+
+    def replace(self, rules: Iterable[Rule]) -> None:
+        """Take other rules; those that cannot be used are left out."""
+        self.rules = tuple(rule for rule in rules if not check_rule(rule))
+        self.version += 1
 
 
 def check_rule(rule: Rule) -> list[str]:

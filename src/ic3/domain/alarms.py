@@ -241,6 +241,9 @@ class Alarms:
             self._keep(alarm)
         self._holds = {each.id: each for each in holds}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     @property
     def open(self) -> list[Alarm]:
         """Every open alarm, worst first: unacknowledged, priority, newest; held ones last."""

@@ -328,6 +328,20 @@ class Freshness:
             asset.judged = True
         return self._counts
 
+    @property
+    def gateway_lost(self) -> bool:
+        """Whether the last three sweeps brought nothing at all."""
+        return self._failures >= MISSED_SWEEPS
+
+    def states(self) -> Iterator[tuple[str, State]]:
+        """Serial number and state of each asset that has been judged."""
+        return ((serial, each.state) for serial, each in self._assets.items() if each.judged)
+
+    def domain_of(self, serial: str) -> str | None:
+        """The domain that an asset's newest record names."""
+        asset = self._assets.get(serial)
+        return asset.domain if asset else None
+
     def stale_after_s(self, serial: str, tag: str) -> float | None:
         """Seconds without a new record after which a tag is stale; None for a stranger."""
         asset = self._assets.get(serial)

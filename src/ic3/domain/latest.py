@@ -57,6 +57,7 @@ class LatestReadings:
         self._stale_after_s = stale_after_s
         self._repeats = Repeats()
         self.register = Register()
+        self.restored = False
 
     def past(self, moved: Moved) -> Past:
         """What readings newer than these, and than those that `moved` holds, are judged by."""
@@ -65,6 +66,7 @@ class LatestReadings:
     def replace(self, assets: dict[int, TagsOfAsset]) -> None:
         """Take what the latest table holds."""
         self._assets = assets
+        self.restored = True
 
     def apply(self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[Repeated] = ()) -> None:
         """Take what the mapping moved, once it is in the database.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ic3.clock import Clock
+from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
@@ -21,6 +23,7 @@ from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.workers.alarms import Alarms, News, Noticed
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
@@ -52,6 +55,12 @@ class Parts:
     latest: LatestReadings
     runs: RecentRuns
     ended: EndedSweeps
+    alarms: OpenAlarms
+    rules: RuleTable
+    news: News
+    noticed: Noticed
+    away: Callable[[], str | None]
+    spool_share: Callable[[], float]
     interval_s: float
     clock: Clock
     observe: Observe
@@ -61,8 +70,8 @@ def _poll(parts: Parts) -> Worker:
     return Poll(
         sweeper=parts.sweeper, spool=parts.spool, store=parts.telemetry,
         registers=parts.registers, hub=parts.hub, feed=parts.feed, latest=parts.latest,
-        unsaved=parts.unsaved, interval_s=parts.interval_s, clock=parts.clock,
-        observe=parts.observe,
+        unsaved=parts.unsaved, news=parts.news, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 
@@ -103,6 +112,14 @@ def _states(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _alarms(parts: Parts) -> Worker:
+    return Alarms(
+        alarms=parts.alarms, rules=parts.rules, news=parts.news, noticed=parts.noticed,
+        feed=parts.feed, latest=parts.latest, away=parts.away, spool_share=parts.spool_share,
+        interval_s=parts.interval_s, clock=parts.clock,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -111,4 +128,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _retention,
     _rollup,
     _states,
+    _alarms,
 )
