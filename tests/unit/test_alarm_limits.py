@@ -96,8 +96,12 @@ def test_bad_values_hold_the_limits_and_are_told_as_quality() -> None:
     control.sweep(control.record(PRESSURE=2.0, quality="BAD"))
     assert control.active == ["PRESSURE.low", "quality"]
     assert control.alarm("quality").text == "The source says BAD"
+    control.say(PRESSURE=2.0)
+    assert control.active == []
+    control.say(PRESSURE=0.1)
     control.say(PRESSURE=99.0)
     assert control.active == ["PRESSURE.low", "quality"]
+    assert control.alarm("quality").text == "Pressure 99 bar is outside its range"
     control.say(PRESSURE=2.0)
     assert control.active == []
 

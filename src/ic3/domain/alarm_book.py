@@ -55,11 +55,13 @@ class RuleBook:
     def _begin(self, points: Points) -> None:
         channels, number, assets = len(points.channels), len(points), len(points.assets)
         self.points = points
+        self._serials = {each.register_id: each.serial for each in points.assets}
         self._value: Floats = np.full(channels, np.nan)
         self._shown: Floats = np.full(channels, np.nan)  # bad ones too
         self._rate: Floats = np.full(channels, np.nan)
         self._word: Places = np.full(channels, NO_WORD, dtype=np.int64)
         self._bad: Flags = np.zeros(channels, dtype=bool)
+        self._frozen: Flags = np.zeros(channels, dtype=bool)
         self._occurred: Places = np.zeros(channels, dtype=np.int64)
         self._seen: Floats = np.full(channels, np.nan)
         self._limit_s: Floats = np.full(channels, np.inf)
@@ -193,6 +195,15 @@ class RuleBook:
                 known[slot.asset] = each
         self._speaks = known
 
+    def set_frozen(self, frozen: Iterable[tuple[int, str]]) -> None:
+        """Learn which tags, by register id and tag, repeat a number for longer than usual."""
+        self._frozen = np.zeros(len(self.points.channels), dtype=bool)
+        for register_id, tag in frozen:
+            slot = self.points.slots.get(self._serials.get(register_id, ""))
+            channel = slot.channels.get(tag) if slot else None
+            if channel is not None:
+                self._frozen[channel] = True
+
     def set_stale_after(self, stale_after_s: Callable[[str, str], float | None]) -> None:
         """Learn after how many seconds the tags are stale that a stale rule names."""
         points = self.points
@@ -259,9 +270,10 @@ class RuleBook:
         channel, asset = points.channel[at], points.asset[at]
         whole = channel == NO_CHANNEL
         of_asset = self._spoiled.copy()
-        of_asset[points.channels.asset[self._bad]] = True
+        doubtful = self._bad | self._frozen
+        of_asset[points.channels.asset[doubtful]] = True
         wanted[at[whole]] = of_asset[asset[whole]]
-        wanted[at[~whole]] = self._bad[channel[~whole]]
+        wanted[at[~whole]] = doubtful[channel[~whole]]
 
     def _want_stale(self, now: float) -> None:
         points, wanted = self.points, self._wanted
@@ -298,6 +310,8 @@ class RuleBook:
         rule = points.rules[points.rule[at]]
         asset = points.assets[points.asset[at]]
         channel = int(points.channel[at])
+        if rule.kind == "quality" and channel == NO_CHANNEL:
+            channel = self._worst_channel(int(points.asset[at]))
         parameter = None if channel == NO_CHANNEL else points.channels.parameters[channel]
         value = None if channel == NO_CHANNEL else float(self._shown[channel])
         if rule.kind == "rate":
@@ -313,6 +327,7 @@ class RuleBook:
             text=words_of(
                 rule, parameter, value, speaks=int(self._speaks[points.asset[at]]),
                 spoiled=bool(self._spoiled[points.asset[at]]),
+                frozen=channel != NO_CHANNEL and bool(self._frozen[channel]),
             ),
             domain=asset.domain, dma_id=asset.dma_id,
             tag=None if channel == NO_CHANNEL else points.channels.tags[channel],
@@ -320,6 +335,13 @@ class RuleBook:
             unit=f"{unit or ''}/min" if rule.kind == "rate" else unit,
             rule_id=rule.rule_id, notify=rule.notify,
         )  # fmt: skip
+
+    def _worst_channel(self, asset: int) -> int:
+        """The tag for which the quality of an asset is bad, where it is not the whole record."""
+        if self._spoiled[asset]:
+            return NO_CHANNEL
+        mine = (self.points.channels.asset == asset) & (self._bad | self._frozen)
+        return int(np.argmax(mine)) if mine.any() else NO_CHANNEL
 
 
 class _State:
@@ -341,7 +363,7 @@ class _State:
 
 
 _CHANNEL_ARRAYS: Final = (
-    "_value", "_shown", "_rate", "_bad", "_occurred", "_seen", "_limit_s",
+    "_value", "_shown", "_rate", "_bad", "_occurred", "_seen", "_limit_s", "_frozen",
 )  # fmt: skip
 
 

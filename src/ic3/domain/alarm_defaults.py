@@ -59,8 +59,9 @@ def _other_rules() -> Iterator[Rule]:
         off_delay_s=600.0, priority=Priority.HIGH, text="Sudden change of a DMA's inflow",
     )  # fmt: skip
     yield Rule(rule_id=0, name="silent assets", kind="stale", priority=Priority.LOW)
+    # A number may repeat by chance for a while.
     yield Rule(
-        rule_id=0, name="bad quality", kind="quality", on_delay_s=120.0, off_delay_s=_OFF_S,
+        rule_id=0, name="bad quality", kind="quality", on_delay_s=_SLOW_S, off_delay_s=_OFF_S,
         priority=Priority.LOW,
     )  # fmt: skip
 

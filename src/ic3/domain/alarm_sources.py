@@ -135,14 +135,14 @@ class _Skew:
     Attributes:
         usual: What the asset has shown for long.
         other: What it has shown `records` times since `since`, far from the usual.
-        held: Whether its newest record is too old to be judged.
+        held: How many records in a row were too old to be judged.
     """
 
     usual: float = 0.0
     other: float | None = None
     records: int = 0
     since: float = 0.0
-    held: bool = False
+    held: int = 0
     last: float = 0.0
 
 
@@ -167,6 +167,7 @@ class Clocks:
     """
 
     _skews: dict[str, _Skew] = field(default_factory=dict)
+    _odd: dict[str, _Skew] = field(default_factory=dict)
     _wrong: dict[str, _Wrong] = field(default_factory=dict)
     _zero_us: float | None = None
     our_step_us: float = 0.0
@@ -184,24 +185,32 @@ class Clocks:
         skew = self._skews.get(envelope.asset_id)
         if skew is None:
             skew = self._skews[envelope.asset_id] = _Skew()
+        self._learn(skew, skew_s, now)
+        if skew.held or abs(skew.usual) > OLDEST_S:
+            self._odd[envelope.asset_id] = skew
+        else:
+            self._odd.pop(envelope.asset_id, None)
+        return not skew.held
+
+    @staticmethod
+    def _learn(skew: _Skew, skew_s: float, now: float) -> None:
         off_s = skew_s - skew.usual
         skew.last = skew_s
         if abs(off_s) <= SKEW_STEP_S:
             skew.usual += SKEW_SHARE * off_s
-            skew.other, skew.held = None, False
-            return True
+            skew.other, skew.held = None, 0
+            return
         if skew.other is None or abs(skew_s - skew.other) > SKEW_STEP_S:
             skew.other, skew.records, skew.since = skew_s, 0, now
         skew.records += 1
         if skew.records >= USUAL_RECORDS and now - skew.since >= USUAL_AFTER_S:
             skew.usual, skew.other = skew_s, None
             off_s = 0.0
-        skew.held = off_s > OLDEST_S
-        return not skew.held
+        skew.held = skew.held + 1 if off_s > OLDEST_S else 0
 
     def held(self) -> set[str]:
         """Assets whose newest record was too old."""
-        return {serial for serial, skew in self._skews.items() if skew.held}
+        return {serial for serial, skew in self._odd.items() if skew.held}
 
     def evaluate(
         self, ahead: Iterable[str], *, now: float, domain_of: Callable[[str], str | None]
@@ -213,9 +222,10 @@ class Clocks:
             now: Monotonic seconds.
             domain_of: Serial number to domain.
         """
+        # One old record may be all that a silent asset has left at the gateway.
         late = {
-            serial: skew for serial, skew in self._skews.items()
-            if skew.held or abs(skew.usual) > OLDEST_S
+            serial: skew for serial, skew in self._odd.items()
+            if skew.held != 1
         }  # fmt: skip
         wrong = late.keys() | set(ahead)
         # So many at once are no wrong clocks of theirs: ours is, or what lies between.

@@ -72,15 +72,17 @@ class AssetWatch:
         for envelope in admitted:
             self.words.take(envelope, now=now)
 
-    def judge(self, *, now: float, now_us: int) -> None:
+    def judge(self, frozen: Iterable[tuple[int, str]] = (), *, now: float, now_us: int) -> None:
         """Look at which assets speak; once an interval is enough.
 
         Args:
+            frozen: Register id and tag of gauges that repeat their number.
             now: Monotonic seconds.
             now_us: The wall clock, for stamps.
         """
         self._freshness.judge(now=now, now_us=now_us)
         self._hear()
+        self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
 
     def evaluate(self, *, now: float) -> Sequence[Finding]:

@@ -18,8 +18,9 @@ def number_words(value: float) -> str:
 
 
 def words_of(
-    rule: Rule, parameter: Parameter | None, value: float | None, *, speaks: int, spoiled: bool
-) -> str:
+    rule: Rule, parameter: Parameter | None, value: float | None, *, speaks: int, spoiled: bool,
+    frozen: bool,
+) -> str:  # fmt: skip
     """The line of an alarm: the rule's own text before what was measured.
 
     Args:
@@ -28,14 +29,16 @@ def words_of(
         value: In the parameter's unit, of a rate in units a minute; None where there is none.
         speaks: What is known of the asset's speech.
         spoiled: Whether the source says BAD of its newest record.
+        frozen: Whether the tag repeats its number.
     """
-    said = _measured(rule, parameter, value, speaks, spoiled=spoiled)
+    said = _measured(rule, parameter, value, speaks, spoiled=spoiled, frozen=frozen)
     return f"{rule.text}: {said}" if rule.text else said
 
 
 def _measured(
-    rule: Rule, parameter: Parameter | None, value: float | None, speaks: int, *, spoiled: bool
-) -> str:
+    rule: Rule, parameter: Parameter | None, value: float | None, speaks: int, *, spoiled: bool,
+    frozen: bool,
+) -> str:  # fmt: skip
     name = parameter.name if parameter else ""
     unit = f" {parameter.unit}" if parameter and parameter.unit else ""
     amount = "unknown" if value is None else f"{number_words(value)}{unit}"
@@ -47,7 +50,7 @@ def _measured(
         case "stale":
             return _stale(name, speaks)
         case "quality":
-            return _quality(name, amount, value, spoiled=spoiled)
+            return _quality(name, amount, value, spoiled=spoiled, frozen=frozen)
         case side:
             return f"{name} {amount}, {_SIDES[side]} {_limit(rule)}"
 
@@ -70,9 +73,11 @@ def _stale(name: str, speaks: int) -> str:
     return "Silent: no new reading"
 
 
-def _quality(name: str, amount: str, value: float | None, *, spoiled: bool) -> str:
+def _quality(name: str, amount: str, value: float | None, *, spoiled: bool, frozen: bool) -> str:
     if spoiled:
         return f"{name}: the source says BAD" if name else "The source says BAD"
     if not name:
-        return "A value is outside the range of its parameter"
+        return "A value cannot be trusted"
+    if frozen:
+        return f"{name} repeats {amount} for longer than usual"
     return f"{name} is no number" if value is None else f"{name} {amount} is outside its range"

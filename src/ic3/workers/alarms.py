@@ -153,7 +153,7 @@ class Alarms:
             self._restore()
         self.assets.take(self._news.take(), now=now, now_us=now_us)
         if swept or now - self._judged >= self._interval_s:
-            self.assets.judge(now=now, now_us=now_us)
+            self.assets.judge(self._latest.frozen, now=now, now_us=now_us)
             self._judged = now
         found = [*self.assets.evaluate(now=now), *self._system.evaluate(self._facts(now))]
         if now - self._told >= TELL_AGAIN_S:
