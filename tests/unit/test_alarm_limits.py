@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from alarming import LOW, PT, Control, asset, register
 from msgspec.structs import replace
 
@@ -213,3 +214,15 @@ def test_nothing_is_compiled_twice_for_the_same_versions() -> None:
     points = control.worker.assets.book.points
     control.compile()
     assert control.worker.assets.book.points is points
+
+
+def test_flood_is_told_in_portions_the_most_urgent_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ic3.domain.alarm_book.MOST_FLIPS", 2)
+    flow = Rule(rule_id=2, name="flow", kind="high", parameter="FLOW_RATE", limit=1.0,
+                priority=Priority.HIGH)  # fmt: skip
+    control = Control(LOW, flow, known=register(asset("A", 1), asset("B", 2)))
+    control.clock.wait(15)
+    control.sweep(*(control.record(name, PRESSURE=0.1, FLOW_RATE=2.0) for name in "AB"))
+    assert [each.condition for each in control.alarms.open] == ["FLOW_RATE.high"] * 2
+    control.tick()
+    assert len(control.alarms.open) == 4

@@ -14,6 +14,7 @@ from ic3.domain.alarm_points import (
     Floats,
     Places,
     Points,
+    Slot,
 )
 from ic3.domain.alarm_rules import LIMIT_KINDS, RuleKind
 from ic3.domain.alarm_words import words_of
@@ -25,6 +26,7 @@ from ic3.domain.quality import Quality
 # Below this share of the greater of two values a machine or a supply has stopped.
 REST_SHARE: Final = 0.1
 OTHER_WORD: Final = -2
+MOST_FLIPS: Final = 5000
 
 Key = tuple[str, str]
 Newest = Callable[[str], TagsOfAsset | None]
@@ -56,6 +58,7 @@ class RuleBook:
         channels, number, assets = len(points.channels), len(points), len(points.assets)
         self.points = points
         self._serials = {each.register_id: each.serial for each in points.assets}
+        self._layouts: dict[int, tuple[tuple[str, ...], list[int]]] = {}
         self._value: Floats = np.full(channels, np.nan)
         self._shown: Floats = np.full(channels, np.nan)  # bad ones too
         self._rate: Floats = np.full(channels, np.nan)
@@ -131,9 +134,9 @@ class RuleBook:
             now: Monotonic seconds.
         """
         at: list[int] = []
-        numbers: list[float] = []
-        words: list[int] = []
+        values: list[Value] = []
         times: list[int] = []
+        sizes: list[int] = []
         slots = self.points.slots
         for envelope in envelopes:
             slot = slots.get(envelope.asset_id)
@@ -143,21 +146,33 @@ class RuleBook:
             self._spoiled[slot.asset] = (
                 quality is not None and quality != "GOOD" and quality.upper() == "BAD"
             )
-            channel_of, occurred_us = slot.channels.get, envelope.occurred_us
-            for tag, value in envelope.values.items():
-                channel = channel_of(tag)
-                if channel is None or value is None:
-                    continue
-                if type(value) is float:
-                    number, word = value, NO_WORD
-                else:
-                    number, word = self._split(value)
-                at.append(channel)
-                numbers.append(number)
-                words.append(word)
-                times.append(occurred_us)
-        if at:
-            self._keep(np.array(at), np.array(numbers), np.array(words), np.array(times), now=now)
+            at += self._layout(slot, tuple(envelope.values))
+            values += envelope.values.values()
+            times.append(envelope.occurred_us)
+            sizes.append(len(envelope.values))
+        if not at:
+            return
+        words = np.full(len(at), NO_WORD, dtype=np.int64)
+        if str in set(map(type, values)):
+            split = [self._split(value) for value in values]
+            numbers = np.array([number for number, _ in split])
+            words = np.array([word for _, word in split], dtype=np.int64)
+        else:
+            numbers = np.array(values, dtype=float)  # None becomes NaN
+        channels = np.array(at)
+        watched = (channels != NO_CHANNEL) & (~np.isnan(numbers) | (words != NO_WORD))
+        self._keep(
+            channels[watched], numbers[watched], words[watched],
+            np.repeat(np.array(times), sizes)[watched], now=now,
+        )  # fmt: skip
+
+    def _layout(self, slot: Slot, tags: tuple[str, ...]) -> list[int]:
+        """The channel of each tag of a record: an asset sends the same tags all the time."""
+        known = self._layouts.get(slot.asset)
+        if known is None or known[0] != tags:
+            found = [slot.channels.get(tag, NO_CHANNEL) for tag in tags]
+            known = self._layouts[slot.asset] = tags, found
+        return known[1]
 
     def _split(self, value: Value) -> tuple[float, int]:
         """A value as number and as number of its word."""
@@ -236,10 +251,21 @@ class RuleBook:
         held = (self._alarmed & ~returned) | raised
         itself = points.worse == np.arange(len(points))
         raised &= itself | ~held[points.worse]
-        flipped = raised | returned
+        flipped = self._bounded(raised | returned)
         self._alarmed ^= flipped
         self._since[flipped] = np.nan
         return [self._finding(at) for at in np.flatnonzero(flipped).tolist()]
+
+    def _bounded(self, flipped: Flags) -> Flags:
+        """The most urgent ones; the others stay due for the next round, which sweeps go before."""
+        at = np.flatnonzero(flipped)
+        if len(at) <= MOST_FLIPS:
+            return flipped
+        priorities = np.array([rule.priority for rule in self.points.rules])
+        order = np.argsort(priorities[self.points.rule[at]], kind="stable")
+        bounded = np.zeros_like(flipped)
+        bounded[at[order[:MOST_FLIPS]]] = True
+        return bounded
 
     def _want(self, now: float) -> None:
         """Move every condition to what the values say now."""

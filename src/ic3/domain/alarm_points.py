@@ -133,17 +133,20 @@ class _Draft:
 
 
 _ByKind = dict[RuleKind, list[int]]
+_Groups = dict[tuple[str | None, str | None], _ByKind]
+"""Serial number and parameter that rules name to the rules, best first."""
 
 
 def compile_points(rules: Iterable[Rule], register: Register) -> Points:
     """The points of the enabled rules over the register; rules must be free of problems."""
     used = [rule for rule in rules if rule.enabled]
-    groups: dict[str | None, _ByKind] = {}
+    groups: _Groups = {}
     # Best first, so that the first that covers an asset holds.
     for at in sorted(
         range(len(used)), key=lambda at: (used[at].specificity, used[at].rule_id), reverse=True
     ):
-        groups.setdefault(used[at].parameter, {}).setdefault(used[at].kind, []).append(at)
+        key = used[at].serial, used[at].parameter
+        groups.setdefault(key, {}).setdefault(used[at].kind, []).append(at)
     draft = _Draft()
     for asset in register.assets.values():
         _add_asset(draft, asset, groups, used)
@@ -151,14 +154,13 @@ def compile_points(rules: Iterable[Rule], register: Register) -> Points:
 
 
 def _add_asset(
-    draft: _Draft, asset: RegisteredAsset, groups: Mapping[str | None, _ByKind],
-    rules: Sequence[Rule],
-) -> None:  # fmt: skip
-    whole = _holding(groups.get(None, {}), asset, rules)
+    draft: _Draft, asset: RegisteredAsset, groups: _Groups, rules: Sequence[Rule]
+) -> None:
+    whole = _holding(groups, None, asset, rules)
     wanted = {
         tag: found
         for tag, parameter in asset.parameters.items()
-        if (found := _holding(groups.get(parameter.tag_code, {}), asset, rules))
+        if (found := _holding(groups, parameter.tag_code, asset, rules))
     }
     if not whole and not wanted:
         return
@@ -185,15 +187,18 @@ def _add_asset(
 
 
 def _holding(
-    by_kind: _ByKind, asset: RegisteredAsset, rules: Sequence[Rule]
+    groups: _Groups, parameter: str | None, asset: RegisteredAsset, rules: Sequence[Rule]
 ) -> dict[RuleKind, int]:
-    """The rule of each kind that holds for an asset."""
+    """The rule of each kind that holds for an asset; its own first."""
     found: dict[RuleKind, int] = {}
-    for kind, candidates in by_kind.items():
-        for at in candidates:
-            if rules[at].covers(asset):
-                found[kind] = at
-                break
+    for serial in (asset.serial, None):
+        for kind, candidates in groups.get((serial, parameter), {}).items():
+            if kind in found:
+                continue
+            for at in candidates:
+                if rules[at].covers(asset):
+                    found[kind] = at
+                    break
     return found
 
 
