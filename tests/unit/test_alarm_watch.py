@@ -41,11 +41,22 @@ def silent_sweeps(control: Control, number: int, *, error: str | None = None) ->
 
 def test_silence_is_an_alarm_and_never_clears_one() -> None:
     control = Control(LOW, STALE)
-    control.say(PRESSURE=0.1)
+    for _ in range(5):
+        control.say(PRESSURE=0.1)
     silent_sweeps(control, 10)
     assert control.active == ["PRESSURE.low", "stale"]
     control.say(PRESSURE=0.1)
     assert control.active == ["PRESSURE.low"]
+
+
+def test_silence_of_an_asset_whose_pace_is_unknown_is_told_after_a_day() -> None:
+    control = Control(STALE)
+    control.say(PRESSURE=2.0)
+    silent_sweeps(control, 100)
+    assert control.active == []
+    control.clock.wait(86_400)
+    silent_sweeps(control, 1)
+    assert control.active == ["stale"]
 
 
 def test_silence_ends_no_delay() -> None:

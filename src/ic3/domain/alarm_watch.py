@@ -46,7 +46,6 @@ class AssetWatch:
         """
         over = self.book.adopt(points, standing=self._stands)
         self.book.seed(newest)
-        self._hear()
         watched = set(points.keys)
         orphans = [
             Finding(
@@ -81,7 +80,7 @@ class AssetWatch:
             now_us: The wall clock, for stamps.
         """
         self._freshness.judge(now=now, now_us=now_us)
-        self._hear()
+        self._hear(now)
         self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
 
@@ -105,7 +104,7 @@ class AssetWatch:
         """All that is active: told again, it comes back where the list of alarms was full."""
         return [*self.book.standing(), *self.words.standing(), *self.clocks.standing()]
 
-    def _hear(self) -> None:
+    def _hear(self, now: float) -> None:
         """Of a gateway that is lost, or by a clock of our own that is wrong, nothing is known."""
         if self._freshness.own_clock is not None:
             self._ahead = []
@@ -115,11 +114,15 @@ class AssetWatch:
         states = dict(self._freshness.states())
         self._ahead = [serial for serial, each in states.items() if each is State.CLOCK_WRONG]
         self.book.hear(
-            {
-                serial: Speaks.ASTRAY if each is State.FRESH and serial in held else _SPEAKS[each]
-                for serial, each in states.items()
-            }
+            {serial: self._speaks(serial, each, held, now) for serial, each in states.items()}
         )
+
+    def _speaks(self, serial: str, state: State, held: set[str], now: float) -> Speaks:
+        if state is State.FRESH and serial in held:
+            return Speaks.ASTRAY
+        if state is State.STALE and not self._freshness.knows_pace(serial, now=now):
+            return Speaks.UNKNOWN  # a logger that speaks once an hour, met for the first time
+        return _SPEAKS[state]
 
     def _stands(self, serial: str, condition: str) -> bool:
         alarm = self._alarms.find("asset", serial, condition)

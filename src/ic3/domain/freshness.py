@@ -333,6 +333,18 @@ class Freshness:
         """Whether the last three sweeps brought nothing at all."""
         return self._failures >= MISSED_SWEEPS
 
+    def knows_pace(self, serial: str, *, now: float) -> bool:
+        """Whether its silence says anything: its cadence is learned, or a day has passed.
+
+        Until an earlier process's cadences are restored none is known.
+        """
+        asset, cadence = self._assets.get(serial), self._cadences.get(serial)
+        if asset is None or not self._restored:
+            return False
+        if cadence is not None and cadence.seconds is not None:
+            return True
+        return asset.last_new is not None and now - asset.last_new > LONGEST_CADENCE_S
+
     def states(self) -> Iterator[tuple[str, State]]:
         """Serial number and state of each asset that has been judged."""
         return ((serial, each.state) for serial, each in self._assets.items() if each.judged)
