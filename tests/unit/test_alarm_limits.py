@@ -118,6 +118,16 @@ def test_bad_value_never_raises_a_limit() -> None:
     assert control.words == ["new PRESSURE.quality"]
 
 
+def test_no_delay_ends_by_bad_values() -> None:
+    control = Control(replace(LOW, on_delay_s=30.0))
+    control.say(PRESSURE=0.1)
+    for _ in range(10):
+        control.say(PRESSURE="ERR")
+    assert control.active == []
+    control.say(PRESSURE=0.1)
+    assert control.active == ["PRESSURE.low"]
+
+
 def test_null_and_absent_values_change_nothing() -> None:
     control = Control(LOW)
     control.say(PRESSURE=0.1)

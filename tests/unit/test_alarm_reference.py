@@ -141,8 +141,9 @@ def holding(all_rules: list[Rule], serial: str) -> dict[str, Rule]:
 
 
 def flips(points: dict[str, Point], now: float) -> None:
-    """What is due flips; what is milder waits while the worse holds."""
+    """What is due flips; what is milder waits while the worse holds, what is bad for good news."""
     due = {kind for kind, point in points.items() if point.is_due(now)}
+    due = {kind for kind in due if kind == "quality" or not points[kind].tag.bad}
     after = {kind: point.alarmed ^ (kind in due) for kind, point in points.items()}
     for kind in due:
         worse = WORSE.get(kind)

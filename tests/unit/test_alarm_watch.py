@@ -23,10 +23,12 @@ def plant(*rules: Rule) -> Control:
     return control
 
 
-def all_speak(control: Control, pressure: float = 2.0, *, ahead_s: float = 0.0) -> None:
+def all_speak(
+    control: Control, pressure: float = 2.0, *, ahead_s: float = 0.0, silent: int = 0
+) -> None:
     control.clock.wait(INTERVAL_S)
     control.sweep(
-        *(control.record(each.serial, old_s=-ahead_s, PRESSURE=pressure) for each in PLANT)
+        *(control.record(each.serial, old_s=-ahead_s, PRESSURE=pressure) for each in PLANT[silent:])
     )
 
 
@@ -160,18 +162,28 @@ def test_clock_that_is_ahead_is_told() -> None:
 @pytest.mark.parametrize("step_s", [HOUR_S, -HOUR_S, 10 * 86_400.0])
 def test_step_of_our_own_clock_raises_and_clears_nothing(step_s: float) -> None:
     control = plant(LOW, STALE, replace(LOW, rule_id=8, kind="high", limit=8.0, on_delay_s=60.0))
-    all_speak(control, 0.1)
+    for _ in range(10):
+        all_speak(control, 0.1, silent=1)
+    assert control.active.count("stale") == 1
     before = control.words
     control.clock.wall_us += int(step_s * SECOND_US)
     for _ in range(60):
         # The plant's own clocks did not step.
-        all_speak(control, 0.1, ahead_s=-step_s)
+        all_speak(control, 0.1, ahead_s=-step_s, silent=1)
         control.tick(1)
     assert control.words == before
     control.clock.wall_us -= int(step_s * SECOND_US)
     for _ in range(10):
-        all_speak(control, 0.1)
+        all_speak(control, 0.1, silent=1)
     assert control.words == before
+
+
+@pytest.mark.parametrize("step_s", [HOUR_S, 10 * 86_400.0])
+def test_plant_is_watched_on_after_a_step_of_our_own_clock(step_s: float) -> None:
+    control = plant(LOW)
+    control.clock.wall_us += int(step_s * SECOND_US)
+    all_speak(control, 0.1, ahead_s=-step_s)
+    assert len(control.active) == len(PLANT)
 
 
 def test_our_own_clock_behind_is_one_alarm() -> None:

@@ -75,6 +75,8 @@ class RuleBook:
         self._since: Floats = np.full(number, np.nan)
         self._is_limit: Flags = np.zeros(number, dtype=bool)
         self._is_limit[points.measured[~points.is_rate]] = True
+        self._of_value: Flags = np.ones(number, dtype=bool)
+        self._of_value[points.stale] = self._of_value[points.quality] = False
         self._of_stale: Flags = np.zeros(number, dtype=bool)
         self._of_stale[points.stale] = True
 
@@ -245,6 +247,7 @@ class RuleBook:
         delay_s = np.where(self._wanted, points.on_s, points.off_s)
         speaks = self._speaks[points.asset]
         judged = np.where(self._of_stale, speaks != Speaks.UNKNOWN, speaks == Speaks.FRESH)
+        judged &= ~(self._of_value & self._bad_points())
         due = changing & (now - began >= delay_s) & judged
         returned = due & self._alarmed
         raised = due & ~self._alarmed
@@ -255,6 +258,11 @@ class RuleBook:
         self._alarmed ^= flipped
         self._since[flipped] = np.nan
         return [self._finding(at) for at in np.flatnonzero(flipped).tolist()]
+
+    def _bad_points(self) -> Flags:
+        """Points whose tag shows a bad value now; the one before it is still kept."""
+        bad = np.append(self._bad, False)  # the last is that of NO_CHANNEL
+        return bad[self.points.channel]
 
     def _bounded(self, flipped: Flags) -> Flags:
         """The most urgent ones; the others stay due for the next round, which sweeps go before."""
@@ -275,7 +283,7 @@ class RuleBook:
         shown = np.where(points.is_rate, self._rate[channel], self._value[channel] * points.sign)
         over = shown >= points.limit
         within = shown > points.limit - points.deadband
-        known = ~np.isnan(shown) & ~self._bad[channel]
+        known = ~np.isnan(shown)
         before = wanted[measured]
         wanted[measured] = np.where(known, over | (before & within), before)
         self._want_states()
@@ -286,7 +294,7 @@ class RuleBook:
         states, wanted = self.points.states, self._wanted
         value, word = self._value[states.channel], self._word[states.channel]
         matches = (value == states.number) | ((word == states.word) & (word != NO_WORD))
-        known = (~np.isnan(value) | (word != NO_WORD)) & ~self._bad[states.channel]
+        known = ~np.isnan(value) | (word != NO_WORD)
         wanted[states.point[known]] = False
         wanted[states.point[known & matches]] = True
 
