@@ -105,11 +105,6 @@ class AssetWatch:
         return [*self.book.standing(), *self.words.standing(), *self.clocks.standing()]
 
     def _hear(self, now: float) -> None:
-        """Of a gateway that is lost, or by a clock of our own that is wrong, nothing is known."""
-        if self._freshness.own_clock is not None:
-            self._ahead = []
-            self.book.hear({})
-            return
         held = self.clocks.held()
         states = dict(self._freshness.states())
         self._ahead = [serial for serial, each in states.items() if each is State.CLOCK_WRONG]
