@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ic3.domain.alarm_rules import Rule
 from ic3.domain.alarms import Alarms, AlarmState, Priority
 from ic3.domain.mapping import Reading
+from ic3.observations import WorkerFailed
 
 HOUR_S = 3600.0
 STALE = Rule(rule_id=5, name="stale", kind="stale", priority=Priority.LOW)
@@ -361,6 +362,24 @@ def test_database_away_spool_and_runs_are_alarms() -> None:
     control.tick(50)
     assert control.system == ["overdue"]
     control.say(PRESSURE=2.0)
+    assert control.system == []
+
+
+def test_storer_that_fails_for_want_of_the_database_is_not_told_twice() -> None:
+    control = Control(LOW)
+    control.away = "refused"
+    control.noticed(WorkerFailed("save", "database: refused", unforeseen=False))
+    control.tick()
+    control.tick(31)
+    assert control.system == ["away"]
+    control.away = None
+    control.tick()
+    assert control.system == []
+    control.noticed(WorkerFailed("save", "disk full", unforeseen=False))
+    control.tick()
+    assert control.system == ["paused"]
+    for _ in range(50):
+        control.say(PRESSURE=2.0)
     assert control.system == []
 
 

@@ -95,6 +95,10 @@ class Noticed:
     def _note(self, event: Event, words: str) -> None:
         self._events[event] = (self._clock.monotonic(), words)
 
+    def forget(self, event: Event) -> None:
+        """Its cause has an alarm of its own."""
+        self._events.pop(event, None)
+
     def events(self) -> dict[Event, str]:
         """Those of the last ten minutes."""
         now = self._clock.monotonic()
@@ -201,6 +205,8 @@ class Alarms:
         if error is not None or freshness.gateway_lost:
             # Once it is back, the next run has its time.
             self._noticed.last_run = now
+        if error is not None:
+            self._noticed.forget("storer")
         return Facts(
             gateway_lost=freshness.gateway_lost, gateway_error=self._feed.last_error,
             database_away_s=0.0 if self._away_since is None else now - self._away_since,
