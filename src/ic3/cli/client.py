@@ -18,7 +18,6 @@ from ic3.settings import Settings
 
 TOKEN_LIFE_S: Final = 300
 REQUEST_LIMIT_S: Final = 15.0
-ANSWER_LIMIT_BYTES: Final = 32 << 20
 ANYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  what a server listens on, not what is called
 
 
@@ -83,20 +82,40 @@ class Client:
         """Act."""
         return await self._ask(method, path, body=body)
 
+    async def text(self, path: str) -> str:
+        """Read what is no JSON, such as CSV."""
+        status, content = await self._exchange("GET", path)
+        if status != 200:
+            _told(status, content)
+        return content.decode()
+
+    async def upload(self, path: str, data: bytes) -> Any:
+        """Send a CSV file; what is wrong with it is an answer too, its `problems`."""
+        status, content = await self._exchange(
+            "POST", path, data=data, headers={"Content-Type": "text/csv"}
+        )
+        if status == 422 and b'"problems"' in content:
+            return json.loads(content)
+        return _told(status, content)
+
     async def _ask(
         self, method: str, path: str, *, query: Mapping[str, str | int | None] | None = None,
         body: object = None,
     ) -> Any:  # fmt: skip
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return _told(*await self._exchange(method, path, params=given, json=body))
+
+    async def _exchange(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> tuple[int, bytes]:
         import aiohttp
 
-        given = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             async with self._session.request(
-                method, self._server.address + path, params=given, json=body,
-                headers=self._server.authorization(), allow_redirects=False,
+                method, self._server.address + path, allow_redirects=False,
+                headers={**self._server.authorization(), **(headers or {})}, **more,
             ) as answer:  # fmt: skip
-                text = await answer.content.read(ANSWER_LIMIT_BYTES)
-                return _told(answer.status, text)
+                return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise away(self._server, error) from None
 
