@@ -341,6 +341,7 @@ NOT_PLANNED: Final[Mapping[str, str]] = {
     "monitoring.COPY_READINGS": COPIES,
     "monitoring.COPY_STAGED": COPIES,
     "monitoring.STAGE_READINGS": DEFINES,
+    "pool.SERVER_LIVENESS": "options of a session, no statement",
     "telemetry.COPY_STAGED": COPIES,
     "telemetry.COPY_TELEMETRY": COPIES,
     "telemetry.STAGE_TELEMETRY": DEFINES,
