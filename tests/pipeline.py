@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ic3.app import _reopen
 from ic3.clock import Clock
+from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
@@ -18,6 +19,8 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -101,7 +104,9 @@ class Pipeline:
             hub=LocalHub(clock=clock, observe=tell, max_clients=1, max_per_user=1),
             feed=feed, latest=self.latest, runs=RecentRuns(), alarms=Alarms(), rules=RuleTable(),
             news=News(), noticed=Noticed(clock), away=database.availability.why_away,
-            spool_share=self.spool.share, interval_s=INTERVAL_S, clock=clock, observe=tell,
+            spool_share=self.spool.share, alarm_store=AlarmStore(database),
+            journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,
+            clock=clock, observe=tell,
         )  # fmt: skip
         self.workers = {worker.name: worker for worker in (make(parts) for make in WORKERS)}
         return self

@@ -9,10 +9,11 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from ic3 import dashboard
 from ic3.api import ROUTES
+from ic3.api.alarm_acts import AlarmDesk
+from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
@@ -32,7 +35,8 @@ from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
 from ic3.domain.addresses import is_loopback
 from ic3.domain.alarm_defaults import DEFAULT_RULES
-from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
@@ -49,6 +53,9 @@ from ic3.observations import Observation, Observe, Serving, Starting, Stopping, 
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
+from ic3.store.alarm_kpi import KpiStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.history import HistoryStore
@@ -79,7 +86,7 @@ SECRET_BYTES: Final = 32
 DATABASE_WAIT_S: Final = 30.0
 PAUSE_S: Final = 0.5
 INGEST_TIMEOUT_S: Final = 60.0
-POOL_SIZE: Final = 6  # poll, save, monitoring, replay, retention and rollup may all be busy
+POOL_SIZE: Final = 7  # poll, save, monitoring, replay, retention, rollup, alarm_log may be busy
 API_TIMEOUT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
@@ -88,6 +95,8 @@ FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
+JWT_SECRET_FILE: Final = "jwt.secret"  # noqa: S105  a file name
+SERVER_ADDRESS_FILE: Final = "server.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
 
 
@@ -176,6 +185,9 @@ async def serve(
             await patient.run(lambda: partitions.make(clock.now().date()))
             rollups = rollup_store(settings, ingest)
             await patient.run(lambda: rollups.settle_zone(clock.now()))
+            alarms, journal, rules = Alarms(), AlarmJournal(), RuleTable()
+            await patient.run(lambda: restore_rules(rules, ingest, defaults=DEFAULT_RULES))
+            await patient.run(lambda: restore_alarms(alarms, journal, ingest, clock))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -184,7 +196,7 @@ async def serve(
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
-                spool=spool, noticed=noticed,
+                spool=spool, alarms=alarms, journal=journal, rules=rules, noticed=noticed,
             )  # fmt: skip
 
 
@@ -359,6 +371,32 @@ def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
     return RollupStore(ingest, zone=settings.zone, raw_days=settings.raw_days)
 
 
+async def restore_rules(rules: RuleTable, database: Database, *, defaults: Sequence[Rule]) -> None:
+    """Take up the rules; a new installation begins with the defaults."""
+    store = RuleStore(database)
+    await store.insert_defaults(defaults)
+    rules.replace([each.rule for each in await store.all()])
+
+
+async def restore_alarms(
+    alarms: Alarms, journal: AlarmJournal, database: Database, clock: Clock
+) -> None:
+    """Take up the alarms as they were left, before anything is judged.
+
+    Args:
+        alarms: Empty.
+        journal: Follows them from then on.
+        database: Where they are stored.
+        clock: Says which holds are over.
+    """
+    known = await AlarmStore(database).restore()
+    alarms.restore(
+        known.alarms, known.holds, last_id=known.last_id, last_hold_id=known.last_hold_id
+    )
+    journal.follow(alarms)
+    alarms.settle(clock.now_us())
+
+
 def warnings(settings: Settings) -> list[str]:
     """What works but should not stay as it is; said at start and by `ic3 doctor`."""
     found = []
@@ -380,7 +418,8 @@ def warnings(settings: Settings) -> list[str]:
 async def _run(
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
-    client: RedisRESTClient, base: str, spool: Spool, noticed: Noticed,
+    client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
+    rules: RuleTable, noticed: Noticed,
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -391,6 +430,7 @@ async def _run(
     )  # fmt: skip
     unsaved = UnsavedSweeps()
     _gauge_spool(registry, spool, clock)
+    _gauge_alarms(registry, journal)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
     hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
@@ -403,9 +443,9 @@ async def _run(
             ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
         ),
         rollups=rollup_store(settings, ingest),
-        states=StateStore(ingest),
+        states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
-        alarms=Alarms(), rules=RuleTable(DEFAULT_RULES), news=News(), noticed=noticed,
+        alarms=alarms, rules=rules, rule_store=RuleStore(ingest), news=News(), noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
@@ -416,7 +456,7 @@ async def _run(
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
-        breaker=client.breaker, spool=spool,
+        breaker=client.breaker, spool=spool, alarms=alarms, journal=journal,
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -433,11 +473,13 @@ async def _run(
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
+        noted = note_address(settings, host, port)
         waiting = group.create_task(stop.wait())
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        noted.unlink(missing_ok=True)
         readiness.stopping = True
-        await _drain(workers, unsaved, parts.ended)
+        await _drain(workers, unsaved, parts.ended, journal)
         ending = {hub_task, presence, *workers.values()}
         for task in ending:
             task.cancel()
@@ -446,6 +488,16 @@ async def _run(
             pool.cut_all()
         await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True
+
+
+def note_address(settings: Settings, host: str, port: int) -> Path:
+    """Leave in the data directory where commands of this machine find the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    shown = f"[{host}]" if ":" in host else host
+    path = settings.data_dir / SERVER_ADDRESS_FILE
+    with suppress(OSError):  # commands then go by IC3_HOST and IC3_PORT
+        path.write_text(f"http://{shown}:{port}\n", encoding="ascii")
+    return path
 
 
 def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> None:
@@ -461,6 +513,14 @@ def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> Non
         ("ic3_spool_oldest_age_seconds", "Age of the oldest of them.", age_s),
     ):
         Gauge(name, words, registry=registry).set_function(read)
+
+
+def _gauge_alarms(registry: CollectorRegistry, journal: AlarmJournal) -> None:
+    waiting = Gauge(
+        "ic3_alarm_changes_waiting", "What happened to alarms and is not stored yet.",
+        registry=registry,
+    )  # fmt: skip
+    waiting.set_function(lambda: len(journal))
 
 
 def open_spool(settings: Settings, clock: Clock, tell: Observe) -> Spool:
@@ -492,14 +552,15 @@ async def _reopen(
 
 
 async def _drain(
-    workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps
-) -> None:
+    workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps,
+    journal: AlarmJournal,
+) -> None:  # fmt: skip
     """No new sweep; what is accepted may still be stored, for a moment."""
     workers["poll"].cancel()
     await asyncio.wait({workers["poll"]}, timeout=1)
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_LIMIT_S):
-            while len(unsaved) or len(ended):  # noqa: ASYNC110  two workers empty two queues
+            while len(unsaved) or len(ended) or len(journal):  # noqa: ASYNC110  workers empty them
                 await asyncio.sleep(0.01)
 
 
@@ -507,6 +568,7 @@ def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
     runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
+    alarms: Alarms, journal: AlarmJournal,
 ) -> Server:  # fmt: skip
     tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
     tickets = Tickets(clock)
@@ -538,6 +600,11 @@ def _http(
             ),
             "clock": clock, "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "alarms_reader": AlarmsReader(
+                alarms, journal, AlarmStore(requests), clock, settings.zone
+            ),
+            "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
+            "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
@@ -616,7 +683,7 @@ def _jwt_secret(settings: Settings) -> str:
         if len(settings.jwt_secret.encode()) < SECRET_BYTES:
             raise StartError(f"login: IC3_JWT_SECRET is shorter than {SECRET_BYTES} bytes")
         return settings.jwt_secret
-    path = settings.data_dir / "jwt.secret"
+    path = settings.data_dir / JWT_SECRET_FILE
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -193,6 +193,14 @@ class RunRowsDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmHistoryLost:
+    """Changes of alarms were not stored and never will be; the newest states are."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class InboxFull:
     """New lines of the inbox were left out, since it holds as many as it may."""
 
@@ -309,6 +317,7 @@ Observation = (
     | RunLogged
     | RunFailed
     | RunRowsDropped
+    | AlarmHistoryLost
     | InboxFull
     | ReplayEnded
     | TicksSkipped

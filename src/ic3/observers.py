@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
+    AlarmHistoryLost,
     AssetsJudged,
     BreakerClosed,
     BreakerOpened,
@@ -127,6 +128,8 @@ class LogObserver:
                 log.error("a sweep in the spool is lost", spool_id=spool_id, why=why)
             case RunRowsDropped(number):
                 log.warning("run rows dropped while the database was away", number=number)
+            case AlarmHistoryLost(number, why):
+                log.error("history of alarms is lost", number=number, why=why)
             case InboxFull(number):
                 log.warning("inbox full, new lines left out", number=number)
             case ReplayEnded(number, rows, envelopes, error):
@@ -215,6 +218,9 @@ class MetricsObserver:
         self._keys = Gauge(
             "ic3_keys", "Keys of the last run by state.", ["state"], registry=registry
         )
+        self._alarms_lost = Counter(
+            "ic3_alarm_changes_lost", "Changes of alarms that were not stored.", registry=registry
+        )
         self._left_out = Counter(
             "ic3_inbox_left_out", "New lines beyond the bound of the inbox.", registry=registry
         )
@@ -293,6 +299,8 @@ class MetricsObserver:
                 self._breaker.set(0)
             case InboxFull(number):
                 self._left_out.inc(number)
+            case AlarmHistoryLost(number):
+                self._alarms_lost.inc(number)
             case ReplayEnded(_, rows):
                 self._rows.labels("replayed").inc(rows)
             case RolledUp(written):

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 
 from ic3.api import ROUTES
+from ic3.api.alarm_acts import AlarmDesk
+from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
@@ -24,6 +26,8 @@ from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.clock import Clock
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarms import Alarms
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
@@ -34,6 +38,9 @@ from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
+from ic3.store.alarm_kpi import KpiStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.audit import AuditStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
@@ -114,6 +121,8 @@ class Site:
     http: Server
     task: asyncio.Task[None]
     told: list[Observation]
+    alarms: Alarms
+    journal: AlarmJournal
 
     def token(self, role: Role = Role.VIEWER, name: str = "asha") -> str:
         return self.tokens.make(name, role)
@@ -235,6 +244,8 @@ async def serving(
     hub = LocalHub(
         clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
     )
+    alarms, journal = Alarms(), AlarmJournal()
+    journal.follow(alarms)
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock), Tickets(clock)
     throttle, passwords = Throttle(clock), Passwords()
     breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
@@ -271,6 +282,9 @@ async def serving(
             ),
             "state_store": StateStore(database),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(database), clock, ZONE),
+            "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(database), clock),
+            "rule_store": RuleStore(database), "kpi_store": KpiStore(database),
             **(more or {}),
         },
         hot={
@@ -293,7 +307,8 @@ async def serving(
     await until(lambda: http.started)
     site = Site(
         bound.getsockname()[1], clock, database, latest, runs, feed, hub, tokens, tickets,
-        throttle, passwords, readiness, http, task, told,
+        throttle, passwords, readiness, http, task, told, alarms,
+        journal,
     )  # fmt: skip
     try:
         yield site

@@ -64,6 +64,23 @@ INSERT INTO ic3_asset_state (serial, state, since) SELECT asset_id, 'fresh', now
 INSERT INTO ic3_feed_event (at, serial, event)
     SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', 'asset ' || n, 'state'
     FROM generate_series(1, 20000) n;
+INSERT INTO ic3_alarm (id, version, source_kind, source, condition, priority, state, active, text,
+    notify, raised_at, cleared_at, flaps, comments)
+    SELECT n, 2, 'asset', 'asset ' || n % 5000, 'PRESSURE.low', 2,
+        CASE WHEN n > 19900 THEN 'unacknowledged' ELSE 'cleared' END, n > 19900, '', '[]',
+        '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds',
+        CASE WHEN n > 19900 THEN NULL ELSE now() - (20000 - n) * interval '15 seconds' END, 0, 0
+    FROM generate_series(1, 20000) n;
+INSERT INTO ic3_alarm_event (alarm_id, version, at, what, state, active, priority)
+    SELECT id, n, raised_at + n * interval '1 second', CASE n WHEN 1 THEN 'new' ELSE 'ack' END,
+        'unacknowledged', true, 2 FROM ic3_alarm, generate_series(1, 2) n;
+INSERT INTO ic3_alarm_hold (id, kind, reason, who, from_at, ended_at)
+    SELECT n, 'shelved', 'x', 'asha', now(),
+        CASE WHEN n > 4990 THEN NULL ELSE now() - (5000 - n) * interval '1 minute' END
+    FROM generate_series(1, 5000) n;
+INSERT INTO ic3_alarm_rule (name, kind, enabled, states, priority, deadband, on_delay_s,
+    off_delay_s, notify, text)
+    SELECT 'rule ' || n, 'high', true, '[]', 2, 0, 0, 0, '[]', '' FROM generate_series(1, 3000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 """
@@ -93,7 +110,49 @@ WALK: Final[Mapping[str, Any]] = {"from_at": NOW - timedelta(hours=1), "until_at
 CHOICE: Final[Mapping[str, Any]] = {"ids": None, "scope": None, "reason": None}
 LINE: Final[Mapping[str, Any]] = {"kind": "tag", "serial": "asset 1", "tag_code": "P9"}
 
+PAGE_OF_ALARMS: Final[Mapping[str, Any]] = {
+    "from_at": NOW - timedelta(days=1), "until_at": NOW, "before_at": NOW, "before_id": 10**9,
+    "priorities": None, "domains": None, "dma_ids": None, "sources": ["asset 1"],
+    "conditions": None, "text": None, "limit": 100,
+}  # fmt: skip
+
+SPAN_OF_ALARMS: Final[Mapping[str, Any]] = {"from_at": NOW - timedelta(hours=1), "until_at": NOW}
+
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "alarm_kpi.ACKNOWLEDGEMENT": SPAN_OF_ALARMS,
+    "alarm_kpi.CONDITIONS": {**SPAN_OF_ALARMS, "chatter_s": 60, "worst": 10},
+    "alarm_kpi.SLOTS": {**SPAN_OF_ALARMS, "slot_s": 600},
+    "alarm_kpi.STANDING": {"until_at": NOW, "long_ago": NOW - timedelta(days=1)},
+    "alarm_rules.ALL_RULES": {},
+    "alarm_rules.CHANGE_RULES": {"rows": Jsonb([]), "who": "asha"},
+    "alarm_rules.COUNT_RULES": {},
+    "alarm_rules.INSERT_RULES": {"rows": Jsonb([]), "who": None},
+    "alarm_rules.NAME_TAKEN": {"name": "rule 7", "id": 1},
+    "alarm_rules.REMOVE_RULE": {"id": 1},
+    "alarm_rules.RULE": {"id": 1},
+    "alarm_rules.SETTLE_VERSION": {},
+    "alarm_rules.TAKE_TURN": {},
+    "alarm_rules.VERSION": {},
+    "alarms.ALARM": {"id": 1},
+    "alarms.CLOSE_OTHERS": {
+        "id": 1, "source_kind": "asset", "source": "asset 1", "condition": "PRESSURE.low",
+        "at": NOW,
+    },
+    "alarms.EVENTS": {"id": 1},
+    "alarms.KEEP_ALARMS": {"rows": Jsonb([])},
+    "alarms.KEEP_EVENTS": {"rows": Jsonb([])},
+    "alarms.KEEP_HOLDS": {"rows": Jsonb([])},
+    "alarms.LAST_IDS": {},
+    "alarms.OPEN_ALARMS": {},
+    "alarms.OPEN_HOLDS": {},
+    "alarms.PAGE": PAGE_OF_ALARMS,
+    "alarms.PAGE_OF_SOURCES": PAGE_OF_ALARMS,
+    "alarms.TRIM_ALARMS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_EVENTS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_HOLDS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_MANY_ALARMS": {"keep": 500_000},
+    "alarms.TRIM_MANY_EVENTS": {"keep": 2_000_000},
+    "audit.RECORD_MANY": {"rows": Jsonb([])},
     "audit.NEWEST": {"below": 10**9, "limit": 100},
     "audit.RECORD": {
         "who": "asha", "role": "engineer", "what": "tag mapped", "whence": "127.0.0.1",
@@ -282,6 +341,7 @@ NOT_PLANNED: Final[Mapping[str, str]] = {
     "monitoring.COPY_READINGS": COPIES,
     "monitoring.COPY_STAGED": COPIES,
     "monitoring.STAGE_READINGS": DEFINES,
+    "pool.SERVER_LIVENESS": "options of a session, no statement",
     "telemetry.COPY_STAGED": COPIES,
     "telemetry.COPY_TELEMETRY": COPIES,
     "telemetry.STAGE_TELEMETRY": DEFINES,
@@ -298,7 +358,11 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
-        "states.RECENT_EVENTS",
+        "states.RECENT_EVENTS", "alarms.ALARM", "alarms.EVENTS", "alarms.LAST_IDS",
+        "alarms.CLOSE_OTHERS", "alarms.OPEN_ALARMS", "alarms.OPEN_HOLDS", "alarms.PAGE",
+        "alarms.PAGE_OF_SOURCES",
+        "alarms.TRIM_ALARMS", "alarms.TRIM_EVENTS", "alarms.TRIM_HOLDS", "alarm_rules.RULE",
+        "alarm_rules.NAME_TAKEN", "alarm_kpi.SLOTS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

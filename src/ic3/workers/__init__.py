@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ic3.clock import Clock
+from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.latest import LatestReadings
@@ -14,6 +15,8 @@ from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
 from ic3.observations import Observe
 from ic3.spool import Spool
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -23,6 +26,8 @@ from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.workers.alarm_log import AlarmLog
+from ic3.workers.alarm_rules import AlarmRules
 from ic3.workers.alarms import Alarms, News, Noticed
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import Poll
@@ -50,6 +55,9 @@ class Parts:
     partitions: PartitionStore
     rollups: RollupStore
     states: StateStore
+    alarm_store: AlarmStore
+    journal: AlarmJournal
+    rule_store: RuleStore
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -112,6 +120,16 @@ def _states(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _alarm_log(parts: Parts) -> Worker:
+    return AlarmLog(
+        journal=parts.journal, store=parts.alarm_store, clock=parts.clock, observe=parts.observe
+    )
+
+
+def _alarm_rules(parts: Parts) -> Worker:
+    return AlarmRules(rules=parts.rules, store=parts.rule_store)
+
+
 def _alarms(parts: Parts) -> Worker:
     return Alarms(
         alarms=parts.alarms, rules=parts.rules, news=parts.news, noticed=parts.noticed,
@@ -128,5 +146,7 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _retention,
     _rollup,
     _states,
+    _alarm_log,
+    _alarm_rules,
     _alarms,
 )
