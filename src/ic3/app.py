@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -82,6 +83,8 @@ STOP_LIMIT_S: Final = 4.3
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
+JWT_SECRET_FILE: Final = "jwt.secret"  # noqa: S105  a file name
+SERVER_ADDRESS_FILE: Final = "server.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
 
 
@@ -423,9 +426,11 @@ async def _run(
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
+        noted = note_address(settings, host, port)
         waiting = group.create_task(stop.wait())
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        noted.unlink(missing_ok=True)
         readiness.stopping = True
         await _drain(workers, unsaved, parts.ended)
         ending = {hub_task, presence, *workers.values()}
@@ -436,6 +441,16 @@ async def _run(
             pool.cut_all()
         await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True
+
+
+def note_address(settings: Settings, host: str, port: int) -> Path:
+    """Leave in the data directory where commands of this machine find the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    shown = f"[{host}]" if ":" in host else host
+    path = settings.data_dir / SERVER_ADDRESS_FILE
+    with suppress(OSError):  # commands then go by IC3_HOST and IC3_PORT
+        path.write_text(f"http://{shown}:{port}\n", encoding="ascii")
+    return path
 
 
 def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> None:
@@ -606,7 +621,7 @@ def _jwt_secret(settings: Settings) -> str:
         if len(settings.jwt_secret.encode()) < SECRET_BYTES:
             raise StartError(f"login: IC3_JWT_SECRET is shorter than {SECRET_BYTES} bytes")
         return settings.jwt_secret
-    path = settings.data_dir / "jwt.secret"
+    path = settings.data_dir / JWT_SECRET_FILE
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
