@@ -1,20 +1,23 @@
 """The workers, and the table of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Carrier, Notices
 from ic3.observations import Observe
 from ic3.spool import Spool
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
@@ -22,6 +25,7 @@ from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.monitoring import EndedSweeps, Monitoring
+from ic3.workers.notify import Notify
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
@@ -47,6 +51,10 @@ class Parts:
     partitions: PartitionStore
     rollups: RollupStore
     states: StateStore
+    notices: Notices
+    router: Router
+    notify: NotifyStore
+    carriers: Mapping[RouteKind, Carrier]
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -103,6 +111,13 @@ def _states(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _notify(parts: Parts) -> Worker:
+    return Notify(
+        notices=parts.notices, router=parts.router, store=parts.notify, carriers=parts.carriers,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -111,4 +126,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _retention,
     _rollup,
     _states,
+    _notify,
 )
