@@ -58,16 +58,18 @@ async def test_a_route_is_made_changed_and_deleted_and_each_act_is_audited(
         quiet, ["DEL-D07"], False, 2,
     )  # fmt: skip
     assert (await act(stored, "PATCH", f"{ROUTES}/1", change)).status == 422
+    hours = {"quiet": {"begin": "22:00", "end": "06:00"}}
+    assert (await act(stored, "PATCH", f"{ROUTES}/1", hours)).json()["quiet"] == quiet
     assert (await act(stored, "PATCH", f"{ROUTES}/1", {"quiet": "none"})).json()["quiet"] is None
     listed = await act(stored, "GET", ROUTES, role=Role.ENGINEER)
-    assert [each["version"] for each in listed.json()["routes"]] == [3]
+    assert [each["version"] for each in listed.json()["routes"]] == [4]
     assert (await act(stored, "DELETE", f"{ROUTES}/1")).json() == {"done": True}
     assert (await act(stored, "DELETE", f"{ROUTES}/1")).status == 404
     assert sql.execute("SELECT count(*) FROM ic3_route_secret").fetchone() == (0,)
     acts = sql.execute("SELECT what, who, object FROM audit_log ORDER BY id").fetchall()
     assert acts == [
         (what, "asha", "control room")
-        for what in ("route made", "route changed", "route changed", "route deleted")
+        for what in ("route made", *["route changed"] * 3, "route deleted")
     ]
 
 

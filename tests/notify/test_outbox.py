@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 import pytest
-from receivers import KEY, Receiver
+from receivers import KEY, Receiver, verified
 
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
@@ -151,6 +152,8 @@ async def test_a_receiver_that_fails_and_returns_misses_nothing_and_keeps_the_or
     firsts = list(dict.fromkeys(receiver.ids))
     assert firsts == [f"{number}-1" for number in range(1, 8)]
     assert receiver.ids[:6] == ["1-1"] * 6
+    for each in receiver.seen:
+        assert verified(each.headers["ic3-signature"], each.body, KEY, time.time())
 
 
 async def test_what_is_gone_is_dead_at_once_and_can_be_sent_again(
@@ -238,6 +241,23 @@ async def test_one_that_is_refused_again_and_again_steps_behind_the_others(
         site.raise_alarm("B")
         await until(lambda: _all_are(site, "sent", 2))
     assert carrier.sent == [["1-1"]] * 10 + [["2-1"], ["1-1"]]
+
+
+async def test_a_fault_with_one_route_ends_no_other(database: Database) -> None:
+    class Faulty:
+        async def send(self, target: Target, events: Sequence[str]) -> Outcome:
+            raise RuntimeError(target.secret)
+
+    mail = Told()
+    site = Site(database, Faulty(), mail)
+    await site.route("faulty")
+    await site.route("people", kind=RouteKind.EMAIL, recipients=("asha@example.org",))
+    async with site.working():
+        site.raise_alarm()
+        await until(lambda: mail.sent == [["1-1"]])
+        await until(lambda: len(site.told) == 2)
+    assert "planted" not in repr(site.told)
+    assert "a fault of this program (RuntimeError)" in repr(site.told)
 
 
 async def test_after_a_day_it_is_given_up(

@@ -141,6 +141,25 @@ async def test_a_name_that_leads_to_a_private_address_is_not_called(
     assert receiver.connections == 0
 
 
+async def test_of_several_addresses_only_those_that_may_be_called_are(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(self: object, host: str, port: int = 0, **_: object) -> list[Any]:
+        return [
+            {"hostname": host, "host": address, "port": port, "family": socket.AF_INET,
+             "proto": 0, "flags": socket.AI_NUMERICHOST}
+            for address in ("169.254.169.254", "127.0.0.1")
+        ]  # fmt: skip
+
+    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", resolve)
+    url = f"http://hooks.example.org:{receiver.port}/planted-path"
+    assert (await webhook().send(target(url), [EVENT])).sent
+    receiver.close()
+    await asyncio.sleep(0.01)
+    found = await webhook().send(target(url), [EVENT])
+    assert (found.again, found.words) == (True, "the connection was refused")
+
+
 async def test_each_try_judges_the_address_anew(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.addresses import refusal_of
 from ic3.domain.alarms import Priority, What
-from ic3.domain.notify import Route, RouteKind, test_event
+from ic3.domain.notify import Route, RouteKind, Router, test_event
 from ic3.errors import ApiError
 from ic3.hub.notices import Carrier, Notices, Target
 from ic3.store.notify import Delivery, NotifyStore, Secret
@@ -46,12 +46,13 @@ HourText = Annotated[str, msgspec.Meta(pattern=HOUR)]
 class Quiet(msgspec.Struct, forbid_unknown_fields=True):
     """Hours in the plant's zone in which nobody is told, the last minute not included.
 
-    Alarms of `priority` and more urgent ones are told all the same; null is none.
+    Alarms of `priority` and more urgent ones are told all the same, critical ones unless you say
+    otherwise; null is none.
     """
 
     begin: HourText
     end: HourText
-    priority: Urgency | None = None
+    priority: Urgency | None = 1
 
 
 class RouteRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -149,7 +150,7 @@ class Notifications:
     notices: Notices
     carriers: Mapping[RouteKind, Carrier]
     allow_private: bool
-    counts: Any
+    counts: Router
     clock: Clock
 
 

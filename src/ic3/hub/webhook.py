@@ -54,26 +54,31 @@ class Webhook:
         return outcome
 
     async def _send_one(self, target: Target, body: bytes) -> Outcome:
-        refused: list[str] = []
+        refused, called = list[str](), list[str]()
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._post(target, body, refused)
+                return await self._post(target, body, refused, called)
         except TimeoutError:
             return Outcome(False, True, words=f"no answer within {self._deadline_s:g} s")
         except (aiohttp.InvalidURL, ValueError):
             return Outcome(False, words="the URL is no address")
         except (aiohttp.ClientError, OSError) as error:
-            if refused:
+            if refused and not called:
                 return Outcome(False, words=f"its host is {refused[0]}, which is not called")
             return Outcome(False, True, words=_why(error))
 
-    async def _post(self, target: Target, body: bytes, refused: list[str]) -> Outcome:
+    async def _post(
+        self, target: Target, body: bytes, refused: list[str], called: list[str]
+    ) -> Outcome:
+        """One request; notes why addresses of the host are not called, and which were."""
+
         def checked_socket(info: Any) -> socket.socket:
             family, kind, protocol, _, address = info
             why = refusal_of(str(address[0]), allow_private=self._allow_private)
             if why is not None:
                 refused.append(why)
                 raise ForbiddenAddress(why)
+            called.append(str(address[0]))
             return socket.socket(family, kind, protocol)
 
         headers = {

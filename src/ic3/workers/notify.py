@@ -223,7 +223,11 @@ class Notify:
     async def _send(self, route: Route, events: Sequence[str]) -> Outcome:
         secret = self._secrets.get(route.id, Secret("", ""))
         target = Target(route.name, route.recipients, secret.url, secret.secret)
-        return await self._carriers[route.kind].send(target, events)
+        try:
+            return await self._carriers[route.kind].send(target, events)
+        except Exception as error:  # noqa: BLE001  a fault with one route must not end the others
+            # Its text may quote what is secret.
+            return Outcome(False, True, words=f"a fault of this program ({type(error).__name__})")
 
     async def _note(self, route: Route, rows: Sequence[Waiting], outcome: Outcome) -> None:
         now = self._clock.now()
