@@ -8,7 +8,7 @@ import asyncio
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -236,9 +236,14 @@ class Spool:
             ]
         )
 
-    async def add_gap(self, gap: Gap) -> None:
-        """Keep a gap until PostgreSQL has it."""
-        await self._do(lambda: self._write(lambda file: _add_gap(file, gap)))
+    async def add_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Keep gaps until PostgreSQL has them, in one commit."""
+
+        def add(file: sqlite3.Connection) -> None:
+            for gap in gaps:
+                _add_gap(file, gap)
+
+        await self._do(lambda: self._write(add))
 
     async def forget_gaps(self, gaps: Iterable[Gap]) -> None:
         """Delete gaps that PostgreSQL has; one that has grown meanwhile stays."""

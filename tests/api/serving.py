@@ -368,7 +368,10 @@ def fill(latest: LatestReadings, *serials: str) -> None:
 
 
 def add(latest: LatestReadings, *readings: Reading) -> None:
-    latest.apply(latest.advanced(readings))
+    """Newer readings of one asset."""
+    register_id = readings[0].register_id
+    tags = {each.tag_code: each for each in readings}
+    latest.apply({register_id: {**latest.past({}).tags(register_id), **tags}})
 
 
 def envelope(

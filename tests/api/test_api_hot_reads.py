@@ -173,13 +173,6 @@ async def test_live_follows_a_register_that_was_changed(site: Site) -> None:
     assert after.header("etag") != before.header("etag")
 
 
-async def test_an_older_reading_changes_neither_answer_nor_etag(site: Site) -> None:
-    fill(site.latest, "a")
-    before = await site.get(LIVE + "a")
-    add(site.latest, Reading(12, "FLOW", 3, 1.0, None, NOW_US - 1))
-    assert shown(await site.get(LIVE + "a")) == shown(before)
-
-
 async def test_many_requests_on_one_connection_are_answered_in_order(site: Site) -> None:
     fill(site.latest, *(f"asset {n}" for n in range(30)))
     head = f"Host: 127.0.0.1:{site.port}\r\nAuthorization: Bearer {site.token()}\r\n\r\n"

@@ -262,6 +262,8 @@ async def test_what_cannot_be_added_to_a_stored_record_is_refused(stored: Site, 
     whole = envelope(PUMP, 1).frame
     first = keep(sql, "envelope", "bad_time", PUMP, whole.encode())
     assert (await send(stored, REPLAY, {"ids": [first]})).json()["stored"] == 1
+    # As live it would have been stored: without the tag that was refused.
+    sql.execute("UPDATE telemetry SET rejected = '{}'")
     nested = json.loads(envelope(PUMP, 2).frame)
     nested["values"]["NESTED"] = {}
     other = json.loads(whole)
@@ -277,6 +279,37 @@ async def test_what_cannot_be_added_to_a_stored_record_is_refused(stored: Site, 
     assert all(each["words"] for each in done["items"] if each["reason"])
     assert [row[0] for row in sql.execute(OPEN, [[*refused, whole_tag]])] == list(refused)
     assert sql.execute("SELECT count(*) FROM dead_letter").fetchone() == (5,)
+
+
+@pytest.mark.parametrize(
+    ("scope", "reason"), [("tag", "non_finite"), ("envelope", "key_conflict"), ("inner", "x")]
+)
+async def test_what_a_replay_has_stored_is_a_duplicate_when_it_is_replayed_again(
+    stored: Site, sql: Any, scope: str, reason: str
+) -> None:
+    number = keep(sql, scope, reason, PUMP, envelope(PUMP).frame.encode())
+    outcomes = [(await send(stored, REPLAY, {"ids": [number]})).json() for _ in range(3)]
+    assert [each["stored"] for each in outcomes] == [1, 0, 0]
+    assert [each["duplicate"] for each in outcomes] == [0, 1, 1]
+
+
+async def test_of_two_texts_under_one_new_key_the_first_is_stored_and_the_second_refused(
+    stored: Site, sql: Any
+) -> None:
+    first = json.loads(envelope(PUMP).frame)
+    texts = [first, {**first, "values": {"OTHER": 1}}, first]
+    ids = [
+        keep(sql, "envelope", reason, PUMP, json.dumps(text).encode())
+        for reason, text in zip("xyz", texts, strict=True)
+    ]
+    for outcome in ("stored", "duplicate"):
+        done = (await send(stored, REPLAY, {"ids": ids})).json()
+        assert [(each["id"], each["outcome"], each["reason"]) for each in done["items"]] == [
+            (ids[0], outcome, None), (ids[1], "refused", "key_conflict"),
+            (ids[2], "duplicate", None),
+        ]  # fmt: skip
+    assert sql.execute("SELECT count(*) FROM telemetry").fetchone() == (1,)
+    assert sql.execute("SELECT count(*) FROM dead_letter").fetchone() == (3,)
 
 
 async def test_a_replayed_time_of_no_calendar_of_ours_asks_for_no_job(

@@ -16,6 +16,7 @@ import ic3
 from ic3.api import ROUTES
 from ic3.cli import app, export, plant, read, run, setup, tags, tail
 from ic3.domain.envelope import Reject
+from ic3.domain.quality import Reason
 from ic3.gateway import errors
 from ic3.observations import Observation
 from ic3.settings import options
@@ -123,6 +124,11 @@ def test_every_reject_reason_is_documented() -> None:
     assert [each for each in Reject if f"| `{each.value}` |" not in page] == []
     kinds = [vars(each)["reason"] for each in vars(errors).values() if "reason" in vars_of(each)]
     assert [reason for reason in kinds if f"| `{reason}` |" not in page] == []
+
+
+def test_every_reason_of_quality_is_explained() -> None:
+    page = (ROOT / "docs" / "howto" / "read-quality-and-freshness.md").read_text(encoding="utf-8")
+    assert [each for each in Reason if f"| `{each.value}` |" not in page] == []
 
 
 def test_every_table_and_column_is_documented(dsn: str) -> None:

@@ -181,6 +181,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "monitoring.ALL_LATEST": {},
     "monitoring.INSERT_RUN": RUN_ROW,
     "monitoring.INSERT_STAGED": {},
+    "monitoring.LATEST_OF": {"register_ids": [1]},
     "monitoring.LOCK_LATEST": {"register_ids": [1]},
     "monitoring.MOVE_LATEST": {"register_ids": [1], "readings": ["[]"]},
     "monitoring.NAME_UNMAPPED": {"sweep_id": 1, "at": NOW, "keys": Jsonb({})},
@@ -240,6 +241,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "quarantine.STORED_ALREADY": {"times": [NOW], "serials": ["asset 1"], "records": ["r1"]},
     "register.ASSETS": {},
     "register.ASSET_BY_SERIAL": {"serial": "asset 4711"},
+    "register.CHANGED_COUNTERS": {"rows": Jsonb([{"param_tag_code": "P1"}])},
     "register.COUNT_ASSETS": {},
     "register.IMPORT_ASSETS": TEXTS_OF_AN_ASSET,
     "register.IMPORT_DMAS": {"rows": Jsonb([{"dma_id": "DEL-D01-A1"}])},
@@ -275,6 +277,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "rollups.FORGET": {"horizon_at": NOW},
     "rollups.KEPT_ZONE": {},
     "rollups.MARK": {"buckets": [1], "register_ids": [1]},
+    "rollups.MARK_PARAMETERS": {"param_ids": [1]},
     "rollups.ROLL_UP": {"register_ids": [4711], "from_at": [NOW], "to_at": [NOW]},
     "rollups.ROLL_UP_HOURS": {
         "zone": "Asia/Kolkata", "register_ids": [4711], "from_at": [NOW],

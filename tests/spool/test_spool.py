@@ -310,9 +310,9 @@ async def test_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
 async def test_gap_stays_until_it_is_forgotten_as_it_is(tmp_path: Path) -> None:
     first = Gap(Cause.SPOOL_THINNED, "A", 10, 20, 3)
     async with spool_at(tmp_path) as (spool, _):
-        await spool.add_gap(first)
+        await spool.add_gaps([first])
         (known,) = await spool.gaps()
-        await spool.add_gap(Gap(Cause.SPOOL_THINNED, "A", 15, 40, 2))
+        await spool.add_gaps([Gap(Cause.SPOOL_THINNED, "A", 15, 40, 2)])
         await spool.forget_gaps([known])
         assert await spool.gaps() == [Gap(Cause.SPOOL_THINNED, "A", 10, 40, 5)]
         await spool.forget_gaps(await spool.gaps())

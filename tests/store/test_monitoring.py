@@ -72,7 +72,7 @@ class _Ready(Movement):
         self._mapped = mapped
 
     def batches(self) -> Iterator[list[Reading]]:
-        self.moved = self._latest.advanced(self._mapped.readings)
+        self.moved = self._mapped.moved
         self.tags_skipped = self._mapped.tags_skipped
         yield self._mapped.readings
 
@@ -149,7 +149,7 @@ async def test_the_latest_table_keeps_the_newest_of_each_tag(
         ("late", "2026-06-15T01:00:00Z", {"HEALTH_SCORE": 1.0, "MAINT_FLAG": 1}),
     ):
         sweep = await save(telemetry, envelope("A", record=record, at=at, values=values))
-        mapped = map_envelopes(register, sweep.envelopes, now_us=NOW_US)
+        mapped = map_envelopes(register, sweep.envelopes, now_us=NOW_US, past=latest.past({}))
         await _log(store, sweep, mapped, latest=latest)
     assert [(row[1], row[3], row[4]) for row in sql(VIEW)] == [
         ("MAINT_FLAG", 1.0, None),

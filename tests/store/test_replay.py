@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 import pytest
 from samples import NOW, NOW_US, Sql, envelope, swept
@@ -14,7 +14,7 @@ from ic3.domain.inbox import Key, Kind
 from ic3.domain.latest import LatestReadings
 from ic3.domain.replays import JobKind, JobState, Scope
 from ic3.domain.runs import RecentRuns
-from ic3.errors import Contended, StoreError, TooSlow
+from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
 from ic3.observations import Observation
 from ic3.store import copy_rows
 from ic3.store.inbox import InboxStore
@@ -221,6 +221,31 @@ async def test_a_batch_whose_outcome_is_lost_is_done_again_without_a_trace(
     sql("UPDATE ic3_replay SET cursor_at = from_at, cursor_serial = '', cursor_record = ''")
     await plant.finish()
     agree(sql)
+
+
+async def test_a_batch_written_after_all_is_in_memory_too(
+    plant: Plant, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant.map_later()
+    await plant.settle()
+    real = cast("Any", plant.jobs.write)
+
+    async def lose_the_answer(*given: Any, **named: Any) -> None:
+        await real(*given, **named)
+        raise DatabaseAway("database: the connection was lost")
+
+    monkeypatch.setattr(plant.jobs, "write", lose_the_answer)
+    lost = 0
+    while await plant.jobs.current() is not None:
+        try:
+            await plant.replay.step()
+        except DatabaseAway:
+            lost += 1
+    assert lost > 2
+    agree(sql)
+    memory = memory_of(plant)
+    assert memory[SERIALS[1]][1] == ("LATER", None, "text 5")
+    assert memory == await memory_of_a_new_process(plant)
 
 
 async def test_a_replay_waits_for_live_readings_to_be_mapped_anew(plant: Plant, sql: Sql) -> None:
@@ -515,7 +540,7 @@ async def test_a_job_too_slow_in_the_shortest_span_ends_with_the_reason(
 async def test_a_time_from_the_future_does_not_come_true_while_its_sweep_waits(
     plant: Plant, sql: Sql
 ) -> None:
-    ahead = one(SERIALS[0], plant.clock.now() + timedelta(minutes=8), {"FLOW": 99})
+    ahead = one(SERIALS[0], plant.clock.now() + timedelta(minutes=8), {"FLOW": 99, "NEW": 1})
     found = swept(ahead, begun_at=plant.clock.now())
     await plant.telemetry.save(found, now_us=plant.clock.now_us())
     stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -525,3 +550,4 @@ async def test_a_time_from_the_future_does_not_come_true_while_its_sweep_waits(
     plant.ended.put(found, stored)
     await plant.worker.step()
     assert sql(ROWS) == before
+    assert sql("SELECT count(*) FROM ic3_inbox WHERE tag_code = 'NEW'") == [(0,)]

@@ -13,11 +13,13 @@ import pytest
 from samples import NOW, NOW_US, Sql, envelope, swept
 
 from ic3.domain import counters
+from ic3.domain.acts import Actor
 from ic3.domain.envelope import Envelope
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Register
 from ic3.errors import StartError
 from ic3.store import migrate
+from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrations
 from ic3.store.monitoring import MonitoringStore, NotStored
 from ic3.store.pool import Database
@@ -61,6 +63,7 @@ BUCKETS: Final = {
     "ic3_rollup_5m": "date_bin('5 minutes', recorded_at, 'epoch')",
     "ic3_rollup_1h": f"date_trunc('hour', recorded_at, '{ZONE}')",
 }
+ASHA: Final = Actor("asha", "engineer", "127.0.0.1")
 CLOSED_AT: Final = datetime(2026, 6, 15, 1, 40, tzinfo=UTC)
 REGISTER: Final[dict[str, list[dict[str, object]]]] = {
     "register": [{"serialnumber": name} for name in "ABC"],
@@ -247,6 +250,64 @@ async def test_rows_that_are_not_committed_leave_no_mark(
     with pytest.raises(NotStored):
         await monitoring.fill(swept(*sent), Movement(latest, sent, now_us=NOW_US), stored=failed)
     assert sql("SELECT count(*) FROM ic3_rollup_dirty") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [{"range_high": 1050}, {"kind": "gauge"}, {"kind": "text", "range_high": 1050}],
+    ids=["another end", "no counter any more", "both"],
+)
+async def test_a_counter_of_another_kind_or_range_is_rolled_up_again(
+    database: Database, monitoring: MonitoringStore, rollups: RollupStore, register: Register,
+    sql: Sql, cells: dict[str, object],
+) -> None:  # fmt: skip
+    await write(monitoring, register, history(11))
+    # One that rolls over between two buckets of an hour: no five minutes differ, the hour does.
+    await write(monitoring, register, [
+        envelope("A", record=at, at=at, values={"VOLUME": number})
+        for at, number in [("2026-06-15T01:34:59Z", 904), ("2026-06-15T01:35:00Z", 3)]
+    ])  # fmt: skip
+    await roll_up(rollups)
+    assert_equal_to_raw(sql)
+    before = [kept(sql, table) for table in BUCKETS]
+    changed = {"param_tag_code": "VOLUME", "parameter_name": "Volume", **cells}
+    await MappingStore(database).import_file(ASHA, "parameters", [changed])
+    await roll_up(rollups)
+    assert_equal_to_raw(sql)
+    assert [kept(sql, table) for table in BUCKETS] != before
+
+
+async def test_what_does_not_enter_the_roll_ups_marks_nothing(
+    database: Database, monitoring: MonitoringStore, rollups: RollupStore, register: Register,
+    sql: Sql,
+) -> None:  # fmt: skip
+    await write(monitoring, register, history(11, 40))
+    await roll_up(rollups)
+    for code, cells in (
+        ("FLOW", {"range_high": 7}), ("FLOW", {"kind": "state"}), ("MODE", {"unit": "x"}),
+        ("VOLUME", {"unit": "l", "range_low": -5, "decimals": 2}),
+        ("VOLUME", {"kind": "counter", "range_high": 1000}), ("NEW", {"kind": "counter"}),
+    ):  # fmt: skip
+        row = {"param_tag_code": code, "parameter_name": code, **cells}
+        await MappingStore(database).import_file(ASHA, "parameters", [row])
+    assert sql("SELECT count(*) FROM ic3_rollup_dirty") == [(0,)]
+
+
+async def test_only_assets_with_the_parameter_are_rolled_up_again(
+    database: Database, monitoring: MonitoringStore, rollups: RollupStore, register: Register,
+    sql: Sql,
+) -> None:  # fmt: skip
+    at = "2026-06-15T01:20:00Z"
+    await write(monitoring, register, [
+        envelope("A", at=at, values={"VOLUME": 1}), envelope("B", at=at, values={"FLOW": 1}),
+    ])  # fmt: skip
+    await roll_up(rollups)
+    sql("DELETE FROM ic3_asset_tag_map")  # what is stored keeps its parameter
+    row = {"param_tag_code": "VOLUME", "parameter_name": "Volume", "kind": "gauge"}
+    await MappingStore(database).import_file(ASHA, "parameters", [row])
+    assert sql("SELECT bucket_at, asset_ids FROM ic3_rollup_dirty") == [
+        (datetime(2026, 6, 15, 1, 20, tzinfo=UTC), [register.assets["A"].register_id])
+    ]
 
 
 async def test_rows_of_before_there_were_roll_ups_are_marked_by_the_migration(

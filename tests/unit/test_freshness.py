@@ -151,6 +151,18 @@ def test_tag_that_is_not_in_every_record_has_a_cadence_of_its_own() -> None:
     assert feed.freshness.stale_after_s("stranger", "P") is None
 
 
+def test_records_of_a_sweep_are_expected_by_the_cadence_as_written() -> None:
+    feed = Watched()
+    for number in range(8):
+        feed.sweep(feed.record("often", number=number), feed.record("seldom", number=number // 4))
+    assert feed.freshness.records_a_sweep(["often", "seldom", "stranger"]) == 3
+    feed.freshness.written([
+        KnownState(serial, State.FRESH, 0, None, cadence_s, None)
+        for serial, cadence_s in (("often", 14.9), ("seldom", 60.0))
+    ])  # fmt: skip
+    assert feed.freshness.records_a_sweep(["often", "seldom", "stranger"]) == 2.25
+
+
 def test_no_cadence_is_longer_than_a_day() -> None:
     feed = Watched()
     for _ in range(6):

@@ -1,5 +1,7 @@
 """The newest reading of every tag moves forward in the source's time, and only when told."""
 
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -7,9 +9,9 @@ from builders import HEALTH, NOW_US, PANEL, STATUS, VALVE, envelope, reading, re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ic3.domain.envelope import Value
+from ic3.domain.envelope import Envelope, Value
 from ic3.domain.latest import LatestReadings, Live, Movement
-from ic3.domain.mapping import Parameter, Reading, Register
+from ic3.domain.mapping import Moved, Parameter, Reading, Register
 
 GOLDEN = Path(__file__).parent / "golden" / "live.json"
 EXAMPLE_US = 1_781_487_703_267_609
@@ -18,8 +20,32 @@ EXAMPLE_US = 1_781_487_703_267_609
 def latest_of(*readings: Reading) -> LatestReadings:
     latest = LatestReadings()
     latest.register = Register(1, {PANEL: registered(PANEL, 12)}, {1: HEALTH, 2: STATUS})
-    latest.apply(latest.advanced(readings))
+    if readings:
+        latest.replace({12: {each.tag_code: each for each in readings}})
     return latest
+
+
+def movement_of(latest: LatestReadings, *envelopes: Envelope) -> Movement:
+    """What these envelopes move, all mapped and nothing applied."""
+    movement = Movement(latest, envelopes, now_us=NOW_US)
+    deque(movement.batches(), maxlen=0)
+    return movement
+
+
+def sent(score: Value, *, after_us: int = 0, **more: Value) -> Envelope:
+    """An envelope of the panel."""
+    return envelope(PANEL, {"HEALTH_SCORE": score, **more}, occurred_us=NOW_US + after_us)
+
+
+def one_by_one(latest: LatestReadings, readings: Iterable[Reading]) -> Moved:
+    """What readings move that are taken one after the other."""
+    moved: Moved = {}
+    for each in readings:
+        tags = latest.past(moved).tags(each.register_id)
+        before = tags.get(each.tag_code)
+        if before is None or before.recorded_us < each.recorded_us:
+            moved[each.register_id] = {**tags, each.tag_code: each}
+    return moved
 
 
 def numbers(latest: LatestReadings) -> list[float | None]:
@@ -50,11 +76,11 @@ def test_nothing_moves_until_it_is_applied() -> None:
     latest = latest_of(reading(number=1.0))
     before = latest.state_of(PANEL)
 
-    changed = latest.advanced([reading(number=2.0, at_us=NOW_US + 1)])
+    movement = movement_of(latest, sent(2.0, after_us=1))
 
     assert numbers(latest) == [1.0]
     assert latest.state_of(PANEL) is before
-    latest.apply(changed)
+    latest.apply(movement.moved)
     assert numbers(latest) == [2.0]
     assert latest.state_of(PANEL) is not before
 
@@ -62,51 +88,61 @@ def test_nothing_moves_until_it_is_applied() -> None:
 def test_late_reading_never_moves_latest() -> None:
     latest = latest_of(reading(number=1.0))
 
-    changed = latest.advanced([reading(number=2.0, at_us=NOW_US - 1)])
-
-    assert changed == {}
+    assert movement_of(latest, sent(2.0, after_us=-1)).moved == {}
 
 
 def test_same_instant_never_moves_latest() -> None:
     latest = latest_of(reading(number=1.0))
 
-    assert latest.advanced([reading(number=2.0)]) == {}
+    assert movement_of(latest, sent(2.0)).moved == {}
 
 
 def test_newest_of_several_readings_wins_in_any_order() -> None:
-    old, new = reading(number=1.0), reading(number=2.0, at_us=NOW_US + 1)
+    old, new = sent(1.0), sent(2.0, after_us=1)
 
-    assert numbers(latest_of(old, new)) == [2.0]
-    assert numbers(latest_of(new, old)) == [2.0]
+    for envelopes in ((old, new), (new, old)):
+        moved = movement_of(latest_of(), *envelopes).moved
+        assert moved[12]["HEALTH_SCORE"].value_num == 2.0
 
 
 def test_first_of_two_readings_of_one_instant_stands() -> None:
-    assert numbers(latest_of(reading(number=1.0), reading(number=2.0))) == [1.0]
+    moved = movement_of(latest_of(), sent(1.0), sent(2.0)).moved
+
+    assert moved[12]["HEALTH_SCORE"].value_num == 1.0
 
 
 def test_null_that_is_newer_takes_the_place_of_a_value() -> None:
-    latest = latest_of(reading(number=1.0), reading(number=None, at_us=NOW_US + 1))
+    moved = movement_of(latest_of(reading(number=1.0)), sent(None, after_us=1)).moved
 
-    assert numbers(latest) == [None]
+    assert moved[12]["HEALTH_SCORE"].value_num is None
+
+
+def test_tag_that_is_not_sent_stays_beside_one_that_moves() -> None:
+    latest = latest_of(reading(number=1.0), reading("STATUS", None, text="open", param_id=2))
+
+    moved = movement_of(latest, envelope(PANEL, {"STATUS": 3.0}, occurred_us=NOW_US + 1)).moved
+
+    assert moved[12]["HEALTH_SCORE"].value_num == 1.0
+    assert moved[12]["STATUS"].value_num == 3.0
 
 
 def test_late_tag_does_not_hold_back_its_neighbour() -> None:
-    latest = latest_of(reading(number=1.0), reading("STATUS", None, text="open", param_id=2))
+    latest = latest_of(reading(number=1.0, at_us=NOW_US + 2), reading("STATUS", 1.0, param_id=2))
 
-    changed = latest.advanced(
-        [reading(number=2.0, at_us=NOW_US - 1), reading("STATUS", 3.0, at_us=NOW_US + 1)]
-    )
+    moved = movement_of(latest, sent(2.0, after_us=1, STATUS=3.0)).moved
 
-    assert changed[12]["HEALTH_SCORE"].value_num == 1.0
-    assert changed[12]["STATUS"].value_num == 3.0
+    assert moved[12]["HEALTH_SCORE"].value_num == 1.0
+    assert moved[12]["STATUS"].value_num == 3.0
 
 
 def test_changed_asset_leaves_the_others_alone() -> None:
     latest = latest_of(reading(number=1.0))
+    assets = {**latest.register.assets, VALVE: registered(VALVE, 99)}
+    latest.register = Register(2, assets, latest.register.parameters)
 
-    changed = latest.advanced([reading(number=2.0, register_id=99)])
+    moved = movement_of(latest, envelope(VALVE, {"STATUS": 2.0})).moved
 
-    assert set(changed) == {99}
+    assert set(moved) == {99}
 
 
 def test_readings_are_ordered_by_tag_code() -> None:
@@ -170,13 +206,13 @@ def test_f23_sweep_in_any_order_moves_what_its_readings_move_one_by_one(
     latest.register = Register(
         1, {PANEL: registered(PANEL, 12), VALVE: registered(VALVE, 13)}, {1: HEALTH, 2: STATUS}
     )
-    for sent in sweeps:
+    for given_sweep in sweeps:
         envelopes = [
             envelope(serial, values, occurred_us=NOW_US + after_us)
-            for serial, after_us, values in sent
+            for serial, after_us, values in given_sweep
         ]
         movement = Movement(latest, envelopes, now_us=NOW_US)
         readings = [each for batch in movement.batches() for each in batch]
 
-        assert movement.moved == latest.advanced(readings)
+        assert movement.moved == one_by_one(latest, readings)
         latest.apply(movement.moved, movement.repeated)

@@ -14,7 +14,6 @@ from ic3.domain.quality import (
     ENDED_RUNS,
     LEARNED_FROM,
     LEAST_FROZEN,
-    REASON_WORDS,
     Kind,
     Quality,
     Reason,
@@ -251,7 +250,3 @@ def test_mark_never_changes_or_hides_a_value(values: list[Value], kind: Kind | N
         assert kept == expected
         assert (reading.quality == 0) == (reading.quality_reason is None)
         assert reading.quality_reason in {None, *Reason}
-
-
-def test_every_reason_has_words() -> None:
-    assert set(REASON_WORDS) == set(Reason)

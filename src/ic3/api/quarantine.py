@@ -18,7 +18,7 @@ from ic3.errors import ApiError
 from ic3.gateway.connection import REFUSED_TEXT, Answer, content_error
 from ic3.gateway.errors import AnswerError
 from ic3.gateway.sweep import content_hash_of, take
-from ic3.store.quarantine import Choice, Item, Kept, QuarantineStore, ReasonCount
+from ic3.store.quarantine import Choice, Item, Kept, QuarantineStore, ReasonCount, Stored
 from ic3.store.telemetry import RefusesEverything, TelemetryStore
 
 REPLAY_LIMIT: Final = 1000
@@ -145,19 +145,19 @@ class Quarantine:
         """
         ids = await self.store.open_ids(choice, REPLAY_LIMIT, after=after)
         tries = [_parsed(each) for each in await self.store.kept(ids)]
-        good = [each for each in tries if each.envelope is not None]
-        known = await self.store.stored_already([each.envelope for each in good if each.envelope])
         duplicates = set()
-        for position in known:
-            each = good[position]
-            each.refuse(_why_not_again(each.kept))
-            duplicates.add(each.kept.id)
-        for batch in _once_an_asset([each.envelope for each in good if each.envelope]):
-            gone = await self._save(batch)
-            for each in good:
-                if id(each.envelope) in gone:
+        for batch in _once_an_asset(tries):
+            envelopes = [each.envelope for each in batch if each.envelope]
+            # Anew for each batch: one before it may have stored the same key.
+            known = await self.store.stored_already(envelopes)
+            gone = await self._save([each for n, each in enumerate(envelopes) if n not in known])
+            for n, each in enumerate(batch):
+                if n in known:
+                    each.refuse(_why_not_again(each.kept, envelopes[n], known[n]))
+                    duplicates.add(each.kept.id)
+                elif id(envelopes[n]) in gone:
                     each.refuse(REFUSED)
-        taken = {each.kept.id: each.envelope for each in good if each.envelope is not None}
+        taken = {each.kept.id: each.envelope for each in tries if each.envelope is not None}
         refused = {each.kept.id: each.reason for each in tries if each.reason is not None}
         job = None
         if tries:
@@ -166,6 +166,8 @@ class Quarantine:
 
     async def _save(self, batch: Sequence[Envelope]) -> set[int]:
         """Store a batch; answers the `id` of each envelope that PostgreSQL refused."""
+        if not batch:
+            return set()
         sweep = self._sweep(list(batch))
         try:
             await self._telemetry.save(sweep, now_us=self._clock.now_us())
@@ -272,11 +274,11 @@ def _parsed(kept: Kept) -> _Try:
     return found
 
 
-def _why_not_again(kept: Kept) -> str | None:
+def _why_not_again(kept: Kept, envelope: Envelope, stored: Stored) -> str | None:
     """Why an item whose key telemetry has is no duplicate; None where it is one."""
-    if kept.scope == "tag":
-        return STORED_WITHOUT
-    return Reject.KEY_CONFLICT if kept.reason == Reject.KEY_CONFLICT else None
+    if envelope.content_hash != stored.content_hash:
+        return Reject.KEY_CONFLICT
+    return STORED_WITHOUT if kept.scope == "tag" and not stored.whole else None
 
 
 def _value_in(kept: Kept, key: str) -> str:
@@ -294,14 +296,14 @@ def _value_in(kept: Kept, key: str) -> str:
     return answer.value
 
 
-def _once_an_asset(envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
+def _once_an_asset(tries: Sequence[_Try]) -> Iterator[list[_Try]]:
     """Batches in which no asset comes twice: the latest table takes one row an asset."""
-    left = list(envelopes)
+    left = [each for each in tries if each.envelope is not None]
     while left:
-        batch = {each.asset_id: each for each in reversed(left)}
+        batch = {each.envelope.asset_id: each for each in reversed(left) if each.envelope}
         yield list(batch.values())
-        chosen = {id(each) for each in batch.values()}
-        left = [each for each in left if id(each) not in chosen]
+        chosen = {each.kept.id for each in batch.values()}
+        left = [each for each in left if each.kept.id not in chosen]
 
 
 def _answer(tries: Sequence[_Try], duplicates: set[int], job: int | None) -> ReplayAnswer:

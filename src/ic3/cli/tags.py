@@ -3,6 +3,7 @@
 import csv
 import getpass
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -54,21 +55,12 @@ def map_one(
     since: Since = None,
 ) -> None:
     """Give a tag of one asset a parameter, and fill its past."""
-    settings = load()
-    from ic3.cli.connect import opened, run
-    from ic3.clock import Clock
-    from ic3.store.mappings import MappingStore
-
-    async def work() -> Any:
-        async with opened(settings) as (_, pool):
-            store = MappingStore(pool)
-            return await store.map_tag(
-                _actor(), serial=_clean(serial), tag_code=_clean(tag),
-                param_id=await store.parameter_of_code(_clean(param)),
-                wish=_wish(since, preview=dry_run, replay=not no_replay), now_us=Clock().now_us(),
-            )  # fmt: skip
-
-    _say_effect(run(work()))
+    _map(
+        lambda store, **wanted: store.map_tag(
+            serial=_clean(serial), tag_code=_clean(tag), **wanted
+        ),
+        param, since, preview=dry_run, replay=not no_replay,
+    )  # fmt: skip
 
 
 @tags_app.command()
@@ -81,21 +73,12 @@ def map_kind(
     since: Since = None,
 ) -> None:
     """Give a tag of all assets of a category a parameter, unless it has another one."""
-    settings = load()
-    from ic3.cli.connect import opened, run
-    from ic3.clock import Clock
-    from ic3.store.mappings import MappingStore
-
-    async def work() -> Any:
-        async with opened(settings) as (_, pool):
-            store = MappingStore(pool)
-            return await store.map_kind(
-                _actor(), category=_clean(category), tag_code=_clean(tag),
-                param_id=await store.parameter_of_code(_clean(param)),
-                wish=_wish(since, preview=dry_run, replay=not no_replay), now_us=Clock().now_us(),
-            )  # fmt: skip
-
-    _say_effect(run(work()))
+    _map(
+        lambda store, **wanted: store.map_kind(
+            category=_clean(category), tag_code=_clean(tag), **wanted
+        ),
+        param, since, preview=dry_run, replay=not no_replay,
+    )  # fmt: skip
 
 
 @tags_app.command()
@@ -395,6 +378,27 @@ def _list_lines(kind: str, limit: int, *, as_json: bool, as_csv: bool) -> None:
 def _cell(text: str) -> str:
     """A spreadsheet takes text that begins so for a formula."""
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r", "\0")) else text
+
+
+def _map(
+    act: Callable[..., Awaitable[Any]], param: str, since: str | None, *, preview: bool,
+    replay: bool,
+) -> None:  # fmt: skip
+    """Map to the parameter of this code, and say what was done."""
+    settings = load()
+    from ic3.cli.connect import opened, run
+    from ic3.clock import Clock
+    from ic3.store.mappings import MappingStore
+
+    async def work() -> Any:
+        async with opened(settings) as (_, pool):
+            store = MappingStore(pool)
+            return await act(
+                store, actor=_actor(), param_id=await store.parameter_of_code(_clean(param)),
+                wish=_wish(since, preview=preview, replay=replay), now_us=Clock().now_us(),
+            )  # fmt: skip
+
+    _say_effect(run(work()))
 
 
 def _say_effect(effect: Any) -> None:

@@ -128,7 +128,7 @@ class Inbox:
         Args:
             envelopes: Accepted envelopes of one sweep.
             register: Register and tag map that they are mapped by.
-            now_us: The wall clock, microseconds since 1970 UTC.
+            now_us: The wall clock when the sweep ended, by which the mapping judges its times too.
         """
         taken = Taken(version=register.version)
         seen = _sightings(envelopes, register, now_us=now_us)

@@ -66,25 +66,6 @@ class LatestReadings:
         """Take what the latest table holds."""
         self._assets = assets
 
-    def advanced(self, readings: Iterable[Reading], moved: Moved | None = None) -> Moved:
-        """The assets these readings would move, as they would stand; nothing changes yet.
-
-        Args:
-            readings: In the order of the source.
-            moved: What earlier readings of the same sweep move; is added to.
-        """
-        changed = {} if moved is None else moved
-        for reading in readings:
-            register_id, tag = reading.register_id, reading.tag_code
-            tags = changed.get(register_id)
-            before = (self._assets.get(register_id, {}) if tags is None else tags).get(tag)
-            if before is not None and before.recorded_us >= reading.recorded_us:
-                continue
-            if tags is None:
-                tags = changed[register_id] = dict(self._assets.get(register_id, {}))
-            tags[tag] = reading
-        return changed
-
     def apply(self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[Repeated] = ()) -> None:
         """Take what the mapping moved, once it is in the database.
 

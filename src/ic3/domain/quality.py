@@ -1,7 +1,7 @@
 """Our own judgement of a value: good, uncertain or bad, and why; a mark never changes a value."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Final, Literal, NamedTuple
 
@@ -34,17 +34,6 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     NO_VALUE = "no_value"
     FROZEN = "frozen"
-
-
-REASON_WORDS: Final[Mapping[Reason, str]] = {
-    Reason.SOURCE_NOT_GOOD: "the source itself says that the record is not good",
-    Reason.SOURCE_UNKNOWN: "the source does not say how good the record is",
-    Reason.OUT_OF_RANGE: "the number is outside the range of its parameter",
-    Reason.RATE: "it changed faster than its parameter can; bad where that happens twice running",
-    Reason.NOT_A_NUMBER: "text where its parameter is a number",
-    Reason.NO_VALUE: "the plant sent null",
-    Reason.FROZEN: "the number repeats for longer than this tag's numbers usually do",
-}
 
 
 class Mark(NamedTuple):

@@ -24,8 +24,14 @@ class Principal:
 
     Attributes:
         expires_s: When the token ends, seconds since 1970.
+        domains: What rows it may see; None is all.
     """
 
     username: str
     role: Role
     expires_s: float
+    domains: frozenset[str] | None = None
+
+    def sees(self, domain: str | None) -> bool:
+        """Whether a row of this domain is in scope; one without a domain is nobody's but all's."""
+        return self.domains is None or domain in self.domains

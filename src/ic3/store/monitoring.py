@@ -57,6 +57,10 @@ SET param_id = excluded.param_id, quality = excluded.quality,
 WHERE kept.param_id <> excluded.param_id
 """
 
+LATEST_OF: Final = """
+SELECT asset_id, readings::text FROM ic3_asset_monitoring_latest
+WHERE asset_id = ANY(%(register_ids)s::int[])
+"""
 # For history, which may bring what is newer than the latest table has, tag by tag.
 LOCK_LATEST: Final = """
 SELECT asset_id, readings::text FROM ic3_asset_monitoring_latest
@@ -321,6 +325,15 @@ async def merge_into_latest(connection: Connection, moved: Moved, *, remap: bool
     rows.register_arrays(connection)
     await connection.execute(MOVE_LATEST, _encode_latest(merged))
     return merged
+
+
+async def latest_of(connection: Connection, register_ids: Sequence[int]) -> Moved:
+    """The rows of some assets in the latest table, as they stand."""
+    cursor = await connection.execute(LATEST_OF, {"register_ids": list(register_ids)})
+    return {
+        register_id: {each.tag_code: each for each in _decode_readings(document)}
+        for register_id, document in await cursor.fetchall()
+    }
 
 
 async def insert_missing(

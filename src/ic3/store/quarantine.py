@@ -45,7 +45,8 @@ WHERE id > %(after)s AND replayed_at IS NULL
 ORDER BY id LIMIT %(limit)s
 """
 STORED_ALREADY: Final = """
-SELECT given.n FROM unnest(%(times)s::timestamptz[], %(serials)s::text[], %(records)s::text[])
+SELECT given.n - 1, t.content_hash, t.rejected IS NULL
+FROM unnest(%(times)s::timestamptz[], %(serials)s::text[], %(records)s::text[])
     WITH ORDINALITY AS given (occurred_at, asset_id, record_id, n)
 JOIN telemetry t ON t.occurred_at = given.occurred_at AND t.asset_id = given.asset_id
     AND t.record_id = given.record_id
@@ -117,6 +118,13 @@ class Kept(NamedTuple):
     last_seen_at: datetime
 
 
+class Stored(NamedTuple):
+    """What telemetry has under the key of an envelope: the hash of its text, and all its tags."""
+
+    content_hash: bytes
+    whole: bool
+
+
 class Choice(msgspec.Struct, frozen=True):
     """Which items: these, or all of a scope and a reason."""
 
@@ -171,8 +179,8 @@ class QuarantineStore:
             cursor = await connection.execute(RAW, {"ids": list(ids)})
             return [Kept(*row) for row in await cursor.fetchall()]
 
-    async def stored_already(self, envelopes: Sequence[Envelope]) -> set[int]:
-        """Positions of the envelopes whose time, asset and record telemetry has."""
+    async def stored_already(self, envelopes: Sequence[Envelope]) -> dict[int, Stored]:
+        """By position, what telemetry has under time, asset and record of the envelopes."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(
                 STORED_ALREADY,
@@ -182,7 +190,8 @@ class QuarantineStore:
                     "records": [each.record_id for each in envelopes],
                 },
             )
-            return {row[0] - 1 for row in await cursor.fetchall()}
+            rows = await cursor.fetchall()
+            return {n: Stored(bytes(content_hash), whole) for n, content_hash, whole in rows}
 
     async def mark_replayed(
         self, actor: Actor, taken: Mapping[int, Envelope], refused: Mapping[int, str],

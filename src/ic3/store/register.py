@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.domain.quality import Kind
 from ic3.store.pool import Connection, Database
+from ic3.store.rollups import mark_parameters
 
 VERSION: Final = "SELECT version FROM ic3_registry_version"
 PARAMETERS: Final = """
@@ -76,6 +77,15 @@ ON CONFLICT (param_tag_code) DO UPDATE SET
     rate_max_per_s = coalesce(excluded.rate_max_per_s, kept.rate_max_per_s),
     decimals = coalesce(excluded.decimals, kept.decimals)
 RETURNING xmax = 0
+"""
+# Roll-ups read kind and greatest value of counters alone; an empty cell changes nothing.
+CHANGED_COUNTERS: Final = """
+SELECT kept.param_id
+FROM jsonb_populate_recordset(NULL::ic3_parameter_master, %(rows)s) AS given
+JOIN ic3_parameter_master kept ON kept.param_tag_code = given.param_tag_code
+WHERE 'counter' IN (kept.kind, given.kind)
+    AND (given.kind <> coalesce(kept.kind, '')
+        OR given.range_high IS NOT NULL AND given.range_high IS DISTINCT FROM kept.range_high)
 """
 IMPORT_TAGS: Final = """
 INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
@@ -189,8 +199,14 @@ async def import_table(
     connection: Connection, table: str, table_rows: Sequence[Mapping[str, object]]
 ) -> Imported:
     """Import checked rows of one table in the transaction of an act."""
-    cursor = await connection.execute(IMPORTS[table], {"rows": Jsonb(list(table_rows))})
+    rows = {"rows": Jsonb(list(table_rows))}
+    counters: list[int] = []
+    if table == "parameters":
+        found = await (await connection.execute(CHANGED_COUNTERS, rows)).fetchall()
+        counters = [row[0] for row in found]
+    cursor = await connection.execute(IMPORTS[table], rows)
     outcomes = [row[0] for row in await cursor.fetchall()]
+    await mark_parameters(connection, counters)
     return Imported(added=sum(outcomes), updated=len(outcomes) - sum(outcomes))
 
 

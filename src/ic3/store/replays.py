@@ -13,7 +13,7 @@ from ic3.domain.mapping import Moved, Reading
 from ic3.domain.replays import Job, JobKind, JobState, Scope
 from ic3.errors import InputError
 from ic3.store.audit import record
-from ic3.store.monitoring import insert_missing, merge_into_latest
+from ic3.store.monitoring import insert_missing, latest_of, merge_into_latest
 from ic3.store.pool import Connection, Database
 from ic3.store.telemetry import microseconds
 
@@ -234,6 +234,11 @@ class ReplayStore:
             if advanced.rowcount == 0:
                 raise Cancelled(f"replay: job {job.id} was cancelled")
             return merged
+
+    async def latest_of(self, register_ids: Sequence[int]) -> Moved:
+        """Rows of the latest table, as they stand."""
+        async with self._database.connection() as connection:
+            return await latest_of(connection, register_ids)
 
     async def finish(self, job: Job, *, error: str | None = None) -> None:
         """End a job: done, or failed for this reason."""

@@ -16,6 +16,19 @@ SELECT 'epoch'::timestamptz + touched.bucket * interval '5 minutes', array_agg(t
 FROM unnest(%(buckets)s, %(register_ids)s) AS touched (bucket, asset_id)
 GROUP BY touched.bucket
 """
+# Rows keep the parameter they were stored with, whatever the tag map says now. What lies in DEFAULT
+# is beyond the horizon.
+MARK_PARAMETERS: Final = """
+INSERT INTO ic3_rollup_dirty (bucket_at, asset_ids)
+SELECT generate_series(date_bin('5 minutes', kept.first_at, 'epoch'), kept.last_at,
+    interval '5 minutes'), touched.asset_ids
+FROM (SELECT min(recorded_at) AS first_at, max(recorded_at) AS last_at
+        FROM ic3_asset_monitoring_data
+        WHERE tableoid <> 'ic3_asset_monitoring_data_default'::regclass) kept
+    CROSS JOIN LATERAL (SELECT array_agg(DISTINCT asset_id) AS asset_ids FROM ic3_rollup_5m
+        WHERE param_id = ANY(%(param_ids)s::int[]) AND bucket_at >= kept.first_at) touched
+WHERE touched.asset_ids IS NOT NULL
+"""
 # A bucket is rolled up once it has ended; an hour at a time, the newest first.
 TAKE: Final = """
 WITH newest AS (
@@ -126,6 +139,12 @@ async def mark(connection: Connection, touched: Touched) -> None:
     )
 
 
+async def mark_parameters(connection: Connection, param_ids: Sequence[int]) -> None:
+    """Have all that is rolled up of parameters rolled up again, as far back as rows are kept."""
+    if param_ids:
+        await connection.execute(MARK_PARAMETERS, {"param_ids": list(param_ids)})
+
+
 class RollupStore:
     """Keeps the roll-ups in step with the monitoring rows.
 
@@ -180,6 +199,6 @@ class RollupStore:
         register_ids, from_at, to_at = (list(column) for column in zip(*spans, strict=True))
         values = {"register_ids": register_ids, "from_at": from_at, "to_at": to_at}
         changed = (await connection.execute(ROLL_UP, values)).rowcount
-        if changed:
-            await connection.execute(ROLL_UP_HOURS, {**values, "zone": self._zone})
+        # Also where no five minutes changed: a counter may have rolled over between two of them.
+        await connection.execute(ROLL_UP_HOURS, {**values, "zone": self._zone})
         return changed

@@ -195,9 +195,8 @@ class Monitoring:
         self, sweep: Sweep, envelopes: list[Envelope], stored: asyncio.Future[bool]
     ) -> Run | None:
         async with self._store.latest_turn:
-            now_us = self._clock.now_us()
-            taken = self._inbox.take(envelopes, self._latest.register, now_us=now_us)
-            judged_by_us = sweep.judged_by_us(now_us)
+            judged_by_us = sweep.judged_by_us(self._clock.now_us())
+            taken = self._inbox.take(envelopes, self._latest.register, now_us=judged_by_us)
             movement = Movement(self._latest, envelopes, now_us=judged_by_us)
             run = await self._store.save(
                 sweep, movement, measure_ms=lambda: self._duration_ms(sweep), stored=stored,

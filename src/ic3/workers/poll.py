@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from ic3.clock import Clock
-from ic3.domain.gaps import Cause, Gap
+from ic3.domain.gaps import Missed
 from ic3.domain.latest import LatestReadings
 from ic3.domain.status import AssetState, Feed
 from ic3.domain.sweeps import Sweep
@@ -72,10 +72,13 @@ class Poll:
         self._unsaved = unsaved
         self._clock = clock
         self._observe = observe
-        self._outages = Outages()
+        self._interval_s = interval_s
+        self._missed = Missed(feed.freshness.records_a_sweep, interval_s=interval_s)
+        self._began: float | None = None
 
     async def step(self) -> None:
         """Sweep, accept, broadcast."""
+        skipped = self._skipped()
         await self._load()
         sweep = self._sweeper.begin()
         begun_us = int(sweep.begun_at.timestamp() * 1_000_000)
@@ -96,8 +99,16 @@ class Poll:
                 raise outcome
         await self._accept(sweep)
         self._feed.take(sweep)
-        for gap in self._outages.take(sweep, now_us=self._clock.now_us()):
-            await self._spool.add_gap(gap)
+        gaps = self._missed.take(sweep, skipped=skipped, now_us=self._clock.now_us())
+        if gaps:
+            await self._spool.add_gaps(gaps)
+
+    def _skipped(self) -> int:
+        """Intervals since the round before in which none began."""
+        before, self._began = self._began, self._clock.monotonic()
+        if before is None:
+            return 0
+        return max(0, round((self._began - before) / self._interval_s) - 1)
 
     async def _load(self) -> None:
         """Know what is registered and what was accepted; without the database, as last known."""
@@ -173,27 +184,3 @@ class Poll:
             for each in known
         )
         self._feed.restore(states, await self._store.newest(500))
-
-
-class Outages:
-    """Readings that were never offered to us: estimated, one gap an outage, told when it ends."""
-
-    def __init__(self) -> None:
-        self._down_since: int | None = None
-        self._missed = 0
-        self._keys = 0
-
-    def take(self, sweep: Sweep, *, now_us: int) -> list[Gap]:
-        """The gaps that end with this sweep."""
-        begun_us = int(sweep.begun_at.timestamp() * 1_000_000)
-        if sweep.error is not None and not sweep.read_ok:
-            self._down_since = self._down_since or begun_us
-            self._missed += 1
-            return []
-        gaps = []
-        if self._down_since is not None and self._keys:
-            readings = self._missed * self._keys
-            gaps.append(Gap(Cause.GATEWAY_DOWN, None, self._down_since, now_us, readings))
-        self._down_since, self._missed = None, 0
-        self._keys = sweep.keys_scanned
-        return gaps

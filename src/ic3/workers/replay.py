@@ -64,10 +64,13 @@ class Replay:
         self._span = FIRST_SPAN
         self._past = LatestReadings()
         self._past_of: int | None = None
+        self._unsure: set[int] = set()
 
     async def step(self) -> None:
         """Do a batch and rest, or wait."""
         begun = self._clock.monotonic()
+        if self._unsure:
+            await self._reload()
         job = await self._jobs.current()
         if job is None or not await self._may_begin(job):
             await asyncio.sleep(self._idle_s)
@@ -139,13 +142,23 @@ class Replay:
             ahead = None if found else await self._jobs.next_at(ends, until_at)
             cursor = (ends if found else ahead or until_at, "", "")
         matched = sum(each.asset_id in register.assets for each in found)
+        moved = _newest(readings)
         async with self._latest_turn:
-            merged = await self._jobs.write(
-                job, readings, _newest(readings), cursor, envelopes=matched
-            )
+            try:
+                merged = await self._jobs.write(job, readings, moved, cursor, envelopes=matched)
+            except DatabaseAway:
+                # It may be written after all, and then it is not done again.
+                self._unsure |= moved.keys()
+                raise
             self._latest.apply(merged)
         # Not before: a batch too slow to write has halved the span, and it is to stay so.
         self._adapt(looked_s)
+
+    async def _reload(self) -> None:
+        """Take from the database what a batch may have moved whose outcome was not heard of."""
+        async with self._latest_turn:
+            self._latest.apply(await self._jobs.latest_of(sorted(self._unsure)))
+        self._unsure.clear()
 
     def _map(self, job: Job, register: Register, found: Sequence[Envelope]) -> list[Reading]:
         """Map and mark as a plant would have done that had the map from the start.
