@@ -25,6 +25,15 @@ def verified(header: str, body: bytes, secret: str, now_s: float, window_s: floa
     return hmac.compare_digest(wanted, parts["v1"]) and fresh
 
 
+# How an answer that never ends begins, and what is then sent again and again.
+FLOODS = {
+    "garbage": (b"", b"\x00\xff\x1b[31m" * 100),
+    "status line": (b"HTTP/1.1 200 ", b"x" * 1000),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
 @dataclass(slots=True)
 class Request:
     """What came."""
@@ -40,7 +49,7 @@ class Request:
 
 @dataclass(slots=True)
 class Receiver:
-    """An HTTP server that answers as it is told: a status, `hang`, `drip` or `drop`.
+    """An HTTP server that answers as it is told: a status, `hang`, `drip`, `drop` or a flood.
 
     Attributes:
         answers: For the next requests; then 200.
@@ -104,6 +113,12 @@ class Receiver:
                 writer.write(mark.encode())
                 await writer.drain()
                 await asyncio.sleep(0.05)
+        elif answer in FLOODS:
+            head, more = FLOODS[str(answer)]
+            writer.write(head)
+            for _ in range(2000):
+                writer.write(more)
+                await writer.drain()
         elif answer != "drop":
             extra = self.headers
             if answer == 302:

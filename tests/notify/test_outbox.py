@@ -342,14 +342,22 @@ async def test_the_outbox_is_bounded_and_says_so(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ic3.store.notify.WAITING_LIMIT", 3)
-    carrier = Told(hangs=True)
-    site = Site(database, carrier)
-    await site.route("one")
+    site = Site(database, Told(hangs=True))
+    await site.route("hangs")
+    await site.route("people", kind=RouteKind.EMAIL, recipients=("asha@example.org",))
     async with site.working():
         for number in range(5):
             site.raise_alarm(f"PUMP_{number}")
-        await until(lambda: NotificationsLeftOut(2) in site.told)
-    assert len(await site.all()) == 3
+        left_out = NotificationsLeftOut(2), NotificationsLeftOut(4)
+        await until(lambda: any(each in site.told for each in left_out))
+        await until(lambda: NotificationTried("people", "sent", 3, 1, "") in site.told)
+        site.raise_alarm("PUMP_5")
+        await until(lambda: _of(site, "people", 4))
+    assert len([each for each in await site.all() if each.route == "hangs"]) == 3
+
+
+async def _of(site: Site, route: str, number: int) -> bool:
+    return len([each for each in await site.all() if each.route == route]) >= number
 
 
 def test_the_queue_is_bounded_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,9 +398,12 @@ async def test_old_and_many_ended_deliveries_are_let_go_and_waiting_ones_stay(
             )
         )
     await NotifyStore(database).trim(datetime.now(UTC))
+    with psycopg.connect(fresh_dsn) as sql:
+        sql.execute("UPDATE ic3_delivery SET queued_at = now() - interval '26 hours' WHERE id = 10")
+    await NotifyStore(database).trim(datetime.now(UTC))
     site = Site(database, Told())
     found = [each.alarm_id for each in await site.all()]
-    assert found == [10, 16, 17, 18, 19, 20]
+    assert found == [16, 17, 18, 19, 20]
 
 
 async def test_nothing_secret_is_in_what_is_told_or_kept(

@@ -1,12 +1,18 @@
 """The webhook against a receiver: signature, deadline, statuses, and addresses not called."""
 
 import asyncio
+import contextlib
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from receivers import KEY, Receiver, verified
+from receivers import FLOODS, KEY, Receiver, verified
 
 from ic3.clock import Clock
 from ic3.domain.addresses import refusal_of
@@ -80,6 +86,39 @@ async def test_a_receiver_that_hangs_or_drips_has_one_deadline(
     found = await send(receiver, deadline_s=0.4)
     assert time.monotonic() - began < 2
     assert (found.sent, found.again, found.words) == (False, True, "no answer within 0.4 s")
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_an_answer_without_end_is_a_failed_try(receiver: Receiver, flood: str) -> None:
+    receiver.answers = [flood]
+    found = await send(receiver, deadline_s=2)
+    assert (found.sent, found.again) == (False, True)
+    assert "planted" not in repr(found)
+    assert "\x1b" not in found.words
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    words = [*command.split(), "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(words, check=True, capture_output=True)  # noqa: ASYNC221  in a test
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError), server.accept()[0] as wire:
+                context.wrap_socket(wire, server_side=True)
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        url = f"https://localhost:{server.getsockname()[1]}/"
+        found = await webhook().send(target(url), [EVENT])
+        await asyncio.to_thread(thread.join, 5)
+    assert (found.again, found.words) == (True, "its certificate is not accepted")
 
 
 async def test_what_drops_or_refuses_the_connection_is_tried_again(receiver: Receiver) -> None:

@@ -60,12 +60,14 @@ class Webhook:
                 return await self._post(target, body, refused, called)
         except TimeoutError:
             return Outcome(False, True, words=f"no answer within {self._deadline_s:g} s")
-        except (aiohttp.InvalidURL, ValueError):
+        except aiohttp.InvalidURL:
             return Outcome(False, words="the URL is no address")
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:  # a bad certificate is a ValueError too
             if refused and not called:
                 return Outcome(False, words=f"its host is {refused[0]}, which is not called")
             return Outcome(False, True, words=_why(error))
+        except ValueError:
+            return Outcome(False, words="the URL is no address")
 
     async def _post(
         self, target: Target, body: bytes, refused: list[str], called: list[str]

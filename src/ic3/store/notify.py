@@ -1,5 +1,6 @@
 """Routes of notification, and the outbox: what is to be told, was told, or was given up."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +18,9 @@ from ic3.store.pool import Connection, Database
 
 KEPT_DAYS: Final = 30
 KEPT_DELIVERIES: Final = 100_000
-WAITING_LIMIT: Final = 10_000
+# Of one route: what a dead receiver lets pile up takes no room from the others.
+WAITING_LIMIT: Final = 2_000
+GIVEN_UP_AFTER: Final = timedelta(hours=25)
 ROUTES_LIMIT: Final = 200
 BATCH: Final = 5000
 BEYOND: Final = 2**63 - 1
@@ -66,8 +69,9 @@ GIVE_UP_ROUTE: Final = """
 UPDATE ic3_delivery SET state = 'dead', error = 'the route was deleted', ended_at = now()
 WHERE route_id = %(id)s AND state = 'waiting'
 """
-# Of waiting ones there are few; each route counts its own by index.
-COUNT_WAITING: Final = "SELECT count(*) FROM ic3_delivery WHERE state = 'waiting'"
+COUNT_WAITING: Final = """
+SELECT route_id, count(*) FROM ic3_delivery WHERE state = 'waiting' GROUP BY route_id
+"""
 ENQUEUE: Final = """
 INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event, next_at,
     created_at, queued_at)
@@ -108,6 +112,12 @@ RESEND: Final = """
 UPDATE ic3_delivery SET state = 'waiting', attempts = 0, next_at = %(now)s, queued_at = %(now)s,
     status = NULL, error = NULL, ended_at = NULL
 WHERE id = %(id)s
+"""
+# A route that is disabled tries nothing, so nobody else gives them up.
+GIVE_UP_OLD: Final = """
+UPDATE ic3_delivery SET state = 'dead', error = 'not tried for a day: the route is disabled',
+    ended_at = %(now)s
+WHERE state = 'waiting' AND queued_at < %(before)s
 """
 TRIM_DELIVERIES: Final = """
 DELETE FROM ic3_delivery WHERE id IN (
@@ -281,9 +291,13 @@ class NotifyStore:
             StoreError: None of them is in it, or the outcome is unknown; again is safe.
         """
         async with self._database.connection() as connection:
-            row = await (await connection.execute(COUNT_WAITING)).fetchone()
-            room = max(0, WAITING_LIMIT - (row[0] if row else 0))
-            rows = [_message(number, each) for number, each in enumerate(messages[:room])]
+            cursor = await connection.execute(COUNT_WAITING)
+            waiting = Counter[int](dict(await cursor.fetchall()))
+            rows = list[dict[str, object]]()
+            for message in messages:
+                if waiting[message.route_id] < WAITING_LIMIT:
+                    waiting[message.route_id] += 1
+                    rows.append(_message(len(rows), message))
             await connection.execute(ENQUEUE, {"rows": Jsonb(rows)})
         return len(messages) - len(rows)
 
@@ -344,7 +358,9 @@ class NotifyStore:
         return True
 
     async def trim(self, now: datetime) -> None:
-        """Let go of ended deliveries that are old or too many, in small batches."""
+        """Give up what waits too long; let go of ended ones, old or too many, in small batches."""
+        async with self._database.connection() as connection:
+            await connection.execute(GIVE_UP_OLD, {"now": now, "before": now - GIVEN_UP_AFTER})
         before = {"before": now - timedelta(days=KEPT_DAYS)}
         full = True
         while full:
