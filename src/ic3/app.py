@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import os
 import re
+import resource
 import secrets
 import signal
 import socket
@@ -88,6 +89,7 @@ API_TIMEOUT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 4.3
+FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
@@ -156,6 +158,7 @@ async def serve(
             bound = listen(settings.host, settings.port)
             stack.callback(bound.close)
             _warn(settings, tell)
+            _allow_files(settings, tell)
             dsn = await stack.enter_async_context(database(settings, tell, stop_time))
             patient = Patience(DATABASE_WAIT_S if settings.database_url is None else 0, tell)
             await patient.run(
@@ -701,6 +704,32 @@ def _check_database_url(text: str) -> None:
         raise SettingsError(
             "settings: DATABASE_URL: must be a libpq URL, postgresql://user:password@host:port/name;"
             " in user and password write % as %25, / as %2F, @ as %40"
+        )
+
+
+def files_needed(settings: Settings) -> int:
+    """How many files the program may have open with all the live clients it allows."""
+    return settings.ws_clients + FILES_BESIDE_CLIENTS
+
+
+def files_possible() -> int:
+    """How many files this process may allow itself to have open."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+def _allow_files(settings: Settings, tell: Observe) -> None:
+    """Make room for the live clients, or say that there is none for so many."""
+    needed, possible = files_needed(settings), files_possible()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, possible), hard))
+    if possible < needed:
+        tell(
+            Warned(
+                f"server: {possible} files may be open, {settings.ws_clients} live clients are"
+                f" allowed; ulimit -n {needed}, or set IC3_WS_CLIENTS lower"
+            )
         )
 
 

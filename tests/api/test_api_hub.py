@@ -9,6 +9,7 @@ from serving import Site, StillClock, envelope, envelopes
 from websockets.asyncio.client import ClientConnection
 
 from ic3.domain.envelope import Envelope
+from ic3.hub import local
 from ic3.hub.local import BUFFERED_LIMIT_BYTES, Client, LocalHub, text_frame
 from ic3.observations import ClientClosed, Observation
 
@@ -84,6 +85,26 @@ def test_a_client_that_keeps_up_gets_every_envelope_as_the_source_wrote_it() -> 
     assert hub.sent == 6
 
 
+def test_f28_a_frame_is_encoded_once_however_many_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[bytes] = []
+
+    def text_frame_noted(payload: bytes) -> bytes:
+        encoded.append(payload)
+        return text_frame(payload)
+
+    monkeypatch.setattr(local, "text_frame", text_frame_noted)
+    hub = hub_of(StillClock(), [], most=10_000, per_user=10_000)
+    writers = [joined(hub) for _ in range(2000)]
+    sent = envelopes(ASSETS)
+    hub.publish(sent)
+    assert len(encoded) == len(sent)
+    assert {len(writer.texts()) for writer in writers} == {len(sent)}
+    first = writers[0].sent
+    assert all(writer.sent == first for writer in writers)
+
+
 def test_nothing_is_encoded_where_nobody_listens() -> None:
     hub = hub_of(StillClock(), [])
     hub.publish([envelope("a")])
@@ -92,7 +113,7 @@ def test_nothing_is_encoded_where_nobody_listens() -> None:
     assert (hub.sent, writer.sent) == (0, b"")
 
 
-def test_a_client_that_is_behind_is_kept_the_newest_of_each_asset() -> None:
+def test_f27_a_client_that_is_behind_is_kept_the_newest_of_each_asset() -> None:
     clock, told = StillClock(), list[Observation]()
     hub = hub_of(clock, told)
     slow, quick = joined(hub), joined(hub)
@@ -133,7 +154,7 @@ def test_what_is_kept_is_not_overtaken_by_what_is_new() -> None:
     assert numbers[-1] == "r-5"
 
 
-def test_a_client_that_stalls_for_ten_seconds_is_closed_with_1013() -> None:
+def test_f27_a_client_that_stalls_for_ten_seconds_is_closed_with_1013() -> None:
     clock, told = StillClock(), list[Observation]()
     hub = hub_of(clock, told, per_user=2)
     slow, quick = joined(hub), joined(hub)
@@ -181,7 +202,7 @@ def test_a_client_with_a_full_buffer_and_no_news_is_left_to_the_ping() -> None:
     assert hub.clients == 1
 
 
-def test_limits_hold_for_a_user_and_for_all() -> None:
+def test_f28_f29_limits_hold_for_a_user_and_for_all() -> None:
     hub = hub_of(StillClock(), [], most=3, per_user=2)
     one, two = Client(Writer(), "asha"), Client(Writer(), "asha")
     hub.join(one)

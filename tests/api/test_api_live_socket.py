@@ -281,6 +281,16 @@ async def test_each_envelope_is_one_text_message_as_the_source_wrote_it(site: Si
     await site.settle(0)
 
 
+async def test_f28_nothing_is_compressed_for_a_client_that_asks_for_it(site: Site) -> None:
+    offered = [("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")]
+    client = await site.dial(f"/ws?ticket={await site.ticket()}", headers=offered)
+    assert client.response is not None
+    assert client.response.headers.get("Sec-WebSocket-Extensions") is None
+    site.hub.publish([envelope("a")])
+    assert await client.recv() == envelope("a").frame
+    await client.close()
+
+
 async def test_a_message_of_the_client_changes_nothing(site: Site) -> None:
     client = await site.live()
     for said in ("hello", b"\x00\xff", "", "x" * 4096, '{"subscribe":"*"}'):
@@ -310,7 +320,7 @@ async def stalled(site: Site, name: str = "slow") -> ClientConnection:
     return await site.live(name=name, receive_buffer=16_384, max_queue=1)
 
 
-async def test_a_stalled_client_delays_nobody_and_is_kept_bounded(site: Site) -> None:
+async def test_f27_f29_a_stalled_client_delays_nobody_and_is_kept_bounded(site: Site) -> None:
     slow, quick = await stalled(site), await site.live(name="quick")
     newest = await publish_until_stalled(site)
     for _ in range(newest * 20):
@@ -629,7 +639,7 @@ async def test_a_hundred_that_come_and_go_leave_nothing() -> None:
         assert not site.hub._users
 
 
-def test_open_tickets_are_kept_in_a_bounded_number() -> None:
+def test_f29_open_tickets_are_kept_in_a_bounded_number() -> None:
     clock = StillClock()
     tickets, tokens = Tickets(clock), Tokens("k" * 32, life_s=600, clock=clock)
     principal = tokens.verify(tokens.make("asha", Role.VIEWER).encode())

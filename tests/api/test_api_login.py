@@ -293,7 +293,7 @@ async def test_the_line_of_waiting_logins_is_twenty_long() -> None:
     assert await passwords.verify(made, WORD)
 
 
-def test_the_throttle_keeps_a_bounded_number_of_names() -> None:
+def test_f29_the_throttle_keeps_a_bounded_number_of_names() -> None:
     clock = StillClock()
     throttle = Throttle(clock)
     for number in range(20_000):

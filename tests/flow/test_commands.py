@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,17 @@ def test_doctor_judges_register_and_growth_by_what_is_stored(site: Site, fresh_d
     assert found["register"] == ["warn", "16 of 557 keys are not in the register"]
     assert found["tag map"] == ["warn", "89 tags have no parameter"]
     assert re.match(r"0\.0\d GB a day, 1 of 30 days are stored; the disk", found["growth"][1])
+
+
+def test_f28_doctor_tells_of_too_few_files_for_the_live_clients(
+    site: Site, fresh_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (500, 500))
+    assert _checks(site, fresh_dsn)["files"] == [
+        "warn", "500 may be open, 1000 live clients are allowed"
+    ]  # fmt: skip
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1200, 1200))
+    assert _checks(site, fresh_dsn)["files"] == ["pass", "1200 may be open"]
 
 
 def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:

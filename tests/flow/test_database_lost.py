@@ -84,7 +84,7 @@ def own_postgres() -> Iterator[OwnPostgres]:
         postgres.stop()
 
 
-def test_hot_reads_go_on_without_the_database_and_nothing_is_half_written(
+def test_f12_hot_reads_go_on_without_the_database_and_nothing_is_half_written(
     own_place: Path, own_postgres: OwnPostgres
 ) -> None:
     gateway = Gateway(interval_s=0.25)
@@ -170,7 +170,7 @@ def _away_and_back(product: Product, postgres: OwnPostgres) -> None:
     assert product.broken() == {}
 
 
-def test_an_embedded_server_that_is_killed_comes_back_by_itself(own_place: Path) -> None:
+def test_f12_an_embedded_server_that_is_killed_comes_back_by_itself(own_place: Path) -> None:
     with Product(own_place) as product:
         product.start().until_ready(30)
         until(lambda: product.get(live_path(SERIAL))["count"] == 5, what="live readings")
@@ -189,7 +189,7 @@ def test_an_embedded_server_that_is_killed_comes_back_by_itself(own_place: Path)
         assert (code, seconds < 5) == (0, True)
 
 
-def test_an_embedded_server_that_hangs_is_away_and_does_not_hold_up_the_stop(
+def test_f10_f12_an_embedded_server_that_hangs_is_away_and_does_not_hold_up_the_stop(
     own_place: Path,
 ) -> None:
     with Product(own_place) as product:

@@ -58,7 +58,7 @@ def locked(dsn: str) -> Iterator[None]:
         pytest.param(locked, id="F17 locked"),
     ],
 )
-def test_what_cannot_be_written_now_waits_in_the_spool_and_is_stored_later(
+def test_f16_f17_what_cannot_be_written_now_waits_in_the_spool_and_is_stored_later(
     own_place: Path, fresh_dsn: str, refusing_now: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     gateway = Gateway(interval_s=0.5)

@@ -45,7 +45,7 @@ def product(server: Product, plant: Gateway) -> Iterator[Product]:
     assert server.broken() == {}
 
 
-def test_an_unchanged_plant_costs_no_row_and_one_request_a_key(
+def test_f26_an_unchanged_plant_costs_no_row_and_one_request_a_key(
     product: Product, plant: Gateway
 ) -> None:
     """F26 and S32, and politeness: keys + 1 requests, never more than 20 in flight."""
@@ -104,7 +104,7 @@ def test_a_moving_plant_is_read_with_exactly_keys_plus_one_requests(
         ("too_large", {}, "quarantined", "too_large"),
     ],
 )
-def test_one_bad_key_costs_itself_only(
+def test_f3_f4_f5_one_bad_key_costs_itself_only(
     product: Product, plant: Gateway, fault: str, details: dict[str, Any], column: str, reason: str
 ) -> None:
     """F3, F4, F5: the others are stored, the reason is counted, what came is kept."""
@@ -144,7 +144,7 @@ def test_a_poisoned_key_is_one_line_with_a_count(product: Product, plant: Gatewa
     assert bytes(raw) == b'{"record_id": 7}'
 
 
-def test_a_storm_of_500_fails_the_run_and_costs_few_more_requests(
+def test_f3_a_storm_of_500_fails_the_run_and_costs_few_more_requests(
     product: Product, plant: Gateway
 ) -> None:
     """F3: at most 1.1 times the normal requests, and the run says so."""
@@ -183,7 +183,7 @@ def test_a_list_that_fails_fails_the_run_and_the_next_one_is_good(
 
 
 @pytest.mark.parametrize("target", ["key", "list"])
-def test_a_hanging_gateway_ends_the_run_by_its_deadline(
+def test_f2_f10_a_hanging_gateway_ends_the_run_by_its_deadline(
     product: Product, plant: Gateway, target: str
 ) -> None:
     """F2, F10: 0.8 of the interval, every time."""
@@ -214,7 +214,7 @@ def test_one_hanging_key_defers_nothing_else(product: Product, plant: Gateway) -
     assert sweep["failed"].get("timeout", 0) + sweep["deferred"] == 1
 
 
-def test_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Gateway) -> None:
+def test_f2_a_slow_gateway_never_has_two_sweeps_at_once(product: Product, plant: Gateway) -> None:
     """F2: what is not reached is deferred, and lists never overlap."""
     plant.fault("delay", seconds=0.2)
     for _ in range(3):
@@ -335,7 +335,7 @@ def late_gateway() -> Iterator[Callable[[int], Gateway]]:
         gateway.close()
 
 
-def test_a_gateway_down_at_start_is_told_and_found_again_by_itself(
+def test_f1_a_gateway_down_at_start_is_told_and_found_again_by_itself(
     own_place: Path, fresh_dsn: str, late_gateway: Callable[[int], Gateway]
 ) -> None:
     """F1: the server starts, says why it is not ready, logs failed runs, and recovers."""

@@ -88,7 +88,7 @@ def test_the_server_stays_ready_and_keeps_its_books(product: Product) -> None:
 
 
 @pytest.mark.parametrize("serial", GOOD_NAMES)
-def test_a_strange_name_is_stored_as_it_is(product: Product, serial: str) -> None:
+def test_f11_a_strange_name_is_stored_as_it_is(product: Product, serial: str) -> None:
     found = product.sql("SELECT values FROM telemetry WHERE asset_id = %s", serial)
     assert found == [({"HEALTH_SCORE": 94.8},)]
     # Not in the register, and the route says so for every name.
@@ -96,7 +96,7 @@ def test_a_strange_name_is_stored_as_it_is(product: Product, serial: str) -> Non
     assert (status, words["error"]) == (404, "asset not found")
 
 
-def test_the_plants_own_keys_are_all_stored(product: Product) -> None:
+def test_f8_f11_the_plants_own_keys_are_all_stored(product: Product) -> None:
     sweep = product.after_next_sweep()
     assert sweep["list_duplicates"] == 1
     assert sweep["list_rejected"] == dict.fromkeys(BAD_KEYS.values(), 1)
@@ -114,7 +114,7 @@ def test_the_plants_own_keys_are_all_stored(product: Product) -> None:
         ("many tags", "too_many_tags"), ("two MB", "too_large"), ("stranger", "asset_mismatch"),
     ],
 )  # fmt: skip
-def test_a_bad_value_is_quarantined_under_its_name(
+def test_f5_f7_f9_a_bad_value_is_quarantined_under_its_name(
     product: Product, serial: str, reason: str
 ) -> None:
     key = f"ic3:latest:{serial}".encode()
@@ -124,7 +124,7 @@ def test_a_bad_value_is_quarantined_under_its_name(
     assert product.sql("SELECT 1 FROM telemetry WHERE asset_id = %s", serial) == []
 
 
-def test_a_bad_tag_costs_only_itself(product: Product) -> None:
+def test_f6_f7_f9_a_bad_tag_costs_only_itself(product: Product) -> None:
     ((values, rejected),) = product.sql(
         "SELECT values, rejected FROM telemetry WHERE asset_id = 'mixed'"
     )
@@ -135,7 +135,7 @@ def test_a_bad_tag_costs_only_itself(product: Product) -> None:
     )  # fmt: skip
 
 
-def test_no_line_of_the_log_is_broken_by_what_was_sent(product: Product) -> None:
+def test_f11_no_line_of_the_log_is_broken_by_what_was_sent(product: Product) -> None:
     for path in ("/api/x%0d%0aInjected:%20line", "/%1b[31m", "/api/cmms/assets/%00"):
         request(product.base, "GET", path, token=product.token)
     body = {"username": "a\r\n2026-01-01T00:00:00Z info forged\x1b[31m", "password": "x" * 12}

@@ -13,7 +13,7 @@ SEED = 20_260_615
 
 
 @pytest.mark.timeout(120)
-def test_kills_at_random_moments_leave_nothing_twice_and_nothing_half(own_place: Path) -> None:
+def test_f19_kills_at_random_moments_leave_nothing_twice_and_nothing_half(own_place: Path) -> None:
     moments = random.Random(SEED)
     started: set[int] = set()
     with Product(own_place, MONITORING_POLL_INTERVAL="0.2") as product:
@@ -42,7 +42,7 @@ def test_kills_at_random_moments_leave_nothing_twice_and_nothing_half(own_place:
 
 
 @pytest.mark.timeout(60)
-def test_the_newest_values_are_there_at_once_after_a_kill(own_place: Path) -> None:
+def test_f19_the_newest_values_are_there_at_once_after_a_kill(own_place: Path) -> None:
     """What was accepted is served again before the first sweep of the new process."""
     serial = "C Block Ranjeet Nagar_LT Panel_19"
     with Product(own_place) as product:

@@ -39,7 +39,7 @@ def _hear_to_the_end(client: ClientConnection) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_middle_of_a_sweep_stops_everything_in_time(
+def test_f32_a_signal_in_the_middle_of_a_sweep_stops_everything_in_time(
     own_place: Path, number: signal.Signals
 ) -> None:
     gateway = Gateway(interval_s=1)

@@ -76,6 +76,11 @@ class HostileGateway:
             self.close_all()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def until_asked(self, times: int) -> None:
+        """Wait until so many requests have come."""
+        while self.asked.total() < times:  # noqa: ASYNC110  each request would set an event
+            await asyncio.sleep(0.001)
+
     def close_all(self) -> None:
         """Cut every connection."""
         for writer in self._writers:

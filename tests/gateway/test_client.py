@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -133,7 +134,7 @@ async def test_the_list_is_tried_three_times() -> None:
 
 
 @pytest.mark.parametrize("steps", [[HANG], [b"HTTP/1.1 200 OK\r\n", HANG]])
-async def test_a_hanging_list_ends_in_time(steps: list[Step]) -> None:
+async def test_f10_a_hanging_list_ends_in_time(steps: list[Step]) -> None:
     async with serving(HostileGateway(VALUES, lambda asked: steps), timeout_s=0.2) as (
         _gateway,
         client,
@@ -147,7 +148,7 @@ async def test_a_hanging_list_ends_in_time(steps: list[Step]) -> None:
 # keys and values
 
 
-async def test_hostile_key_names_go_there_and_back() -> None:
+async def test_f11_hostile_key_names_go_there_and_back() -> None:
     names = [
         "a b",
         "a+b",
@@ -228,7 +229,7 @@ async def test_the_list_and_the_token_travel_under_a_path_prefix() -> None:
         (gzip.compress(value_of(X)), "not_json"),
     ],
 )
-async def test_wrong_content_is_kept_aside_by_name(body: bytes, reason: str) -> None:
+async def test_f4_f5_f9_wrong_content_is_kept_aside_by_name(body: bytes, reason: str) -> None:
     error = await fault_of(http(body), body_limit_bytes=6000 if len(body) > 4000 else 2000)
     assert error.reason == reason
     assert isinstance(error, ContentError)
@@ -261,13 +262,13 @@ async def test_only_the_first_16_kib_are_kept() -> None:
         ([b"HTTP/1.0 503 Sorry\r\n\r\nsorry", CLOSE], "http_503"),
     ],
 )
-async def test_each_failure_has_its_reason(steps: list[Step], reason: str) -> None:
+async def test_f3_each_failure_has_its_reason(steps: list[Step], reason: str) -> None:
     error = await fault_of(*steps)
     assert error.reason == reason
     assert not isinstance(error, ContentError)
 
 
-async def test_an_answer_cut_at_any_byte_fails_by_name() -> None:
+async def test_f4_an_answer_cut_at_any_byte_fails_by_name() -> None:
     answer = http(value_of(X), headers="Content-Type: application/json\r\n")
     reasons = [(await fault_of(answer[:at], CLOSE)).reason for at in range(len(answer))]
     assert reasons == ["reset"] + ["truncated"] * (len(answer) - 1)
@@ -282,20 +283,26 @@ async def test_an_answer_cut_at_any_byte_fails_by_name() -> None:
         [step for byte in http(value_of(X)) * 9 for step in (bytes([byte]), 0.02)],
     ],
 )
-async def test_what_hangs_or_drips_ends_by_its_deadline(steps: list[Step]) -> None:
+async def test_f10_what_hangs_or_drips_ends_by_its_deadline(steps: list[Step]) -> None:
     begun = asyncio.get_running_loop().time()
     error = await fault_of(*steps, timeout_s=0.3)
     assert error.reason == "timeout"
     assert asyncio.get_running_loop().time() - begun < 1.0
 
 
-async def test_an_endless_body_is_cut_at_the_cap() -> None:
+async def test_f7_an_endless_body_is_cut_at_the_cap() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     endless = [b"10000\r\n" + b"x" * 65536 + b"\r\n"] * 4000
-    error = await fault_of(head, *endless)
+    tracemalloc.start()
+    try:
+        error = await fault_of(head, *endless)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert error.reason == "too_large"
     assert isinstance(error, ContentError)
     assert error.raw_length < 3 << 20
+    assert most_bytes < 24 << 20
 
 
 async def test_an_endless_head_is_cut() -> None:

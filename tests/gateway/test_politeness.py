@@ -230,7 +230,7 @@ async def test_f2_in_flight_falls_within_two_sweeps_and_recovers() -> None:
             assert site.client.pace.limit == 4 + more
 
 
-async def test_f2_f11_a_gateway_that_serves_60_percent_reads_each_key_every_second_sweep() -> None:
+async def test_f2_a_gateway_that_serves_60_percent_reads_each_key_every_second_sweep() -> None:
     served: list[set[str]] = []
 
     def some(asked: Asked) -> list[Step] | None:

@@ -80,3 +80,17 @@ async def test_waiting_for_the_register_takes_nothing_from_the_gateways_time() -
     clock.at_s += 100
     await sweeps.run(sweep, Register(), deadline_s=12)
     assert gateway.deadlines_s == [12]
+
+
+async def test_f8_a_key_that_stands_twice_in_the_list_is_read_once_and_counted() -> None:
+    class Twice(Gateway):
+        async def list_keys(self, _pattern: str, *, within_s: float | None = None) -> Listed:
+            return Listed([*self.texts, *self.texts, "ic3:latest:A"])
+
+    gateway = Twice({"ic3:latest:A": "[]", "ic3:latest:B": "[]"})
+    sweeps = sweeper(gateway, Hand())
+    sweep = sweeps.begin()
+    await sweeps.run(sweep, Register(), deadline_s=12)
+    assert (sweep.keys_listed, sweep.keys_scanned, sweep.list_duplicates) == (5, 2, 3)
+    assert sweep.read_ok == 2
+    assert all(equation.holds for equation in sweep.reading_equations())

@@ -31,14 +31,30 @@ def envelope(
     domain: str | None = "DEL-D08",
     received_us: int = NOW_US,
 ) -> Envelope:
+    text = text_of(
+        serial, record=record, at=at, values=values, quality=quality, alarm=alarm, domain=domain
+    )
+    content_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return parse(serial, text, received_us=received_us, content_hash=content_hash)
+
+
+def text_of(
+    serial: str = "Patel Road_SV_92",
+    *,
+    record: str = "r-1",
+    at: str = AT,
+    values: Mapping[str, object] = VALUES,
+    quality: str | None = "GOOD",
+    alarm: str | None = "NORMAL",
+    domain: str | None = "DEL-D08",
+) -> str:
+    """What the gateway answers for it."""
     document = {
         "record_id": record, "system_id": serial.replace(" ", "_"), "asset_id": serial,
         "domain": domain, "protocol": "rest", "occurred_at": at, "values": values,
         "quality": quality, "alarm": alarm,
     }  # fmt: skip
-    text = json.dumps(document, ensure_ascii=False)
-    content_hash = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return parse(serial, text, received_us=received_us, content_hash=content_hash)
+    return json.dumps(document, ensure_ascii=False)
 
 
 def swept(*envelopes: Envelope, begun_at: datetime = NOW) -> Sweep:

@@ -154,7 +154,7 @@ async def test_a_server_that_is_not_there_is_away(empty_dsn: str) -> None:
         (PLAIN, "CREATE TABLE ic3_user (x int)"),
     ],
 )
-async def test_killed_in_the_middle_the_next_migration_makes_the_same_schema(
+async def test_f30_killed_in_the_middle_the_next_migration_makes_the_same_schema(
     empty_dsn: str, before: str, blocker: str
 ) -> None:
     _run(empty_dsn, before or "SELECT")

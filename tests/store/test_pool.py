@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ic3.clock import Clock
-from ic3.errors import DatabaseAway
+from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError, TooSlow
 from ic3.observations import DatabaseBack, DatabaseLost, Observation
-from ic3.store.pool import Availability, Database
+from ic3.store.pool import LIVENESS, SERVER_LIVENESS, Availability, Database, translate
 
 
 class Wire:
@@ -90,7 +91,7 @@ async def _ask(pool: Database, *, first: Callable[[], None] = lambda: None) -> N
         await connection.execute("SELECT pg_sleep(0.3)")
 
 
-async def test_a_server_that_hangs_in_a_statement_is_away_and_comes_back(
+async def test_f10_a_server_that_hangs_in_a_statement_is_away_and_comes_back(
     wire: Wire, dsn: str, clock: Clock, tmp_path: Path
 ) -> None:
     told: list[Observation] = []
@@ -106,7 +107,7 @@ async def test_a_server_that_hangs_in_a_statement_is_away_and_comes_back(
     assert [type(each) for each in told] == [DatabaseLost, DatabaseBack]
 
 
-async def test_a_connection_that_went_dead_while_idle_is_noticed_in_seconds(
+async def test_f10_a_connection_that_went_dead_while_idle_is_noticed_in_seconds(
     wire: Wire, dsn: str, clock: Clock, tmp_path: Path
 ) -> None:
     async with _pool(dsn, clock, tmp_path, []) as pool:
@@ -154,3 +155,39 @@ async def test_closing_frees_those_who_wait_for_a_server_that_hangs(
         assert _seconds() - begun < 1.5
         with pytest.raises(DatabaseAway):
             await task
+
+
+async def test_f10_every_connection_is_watched_and_every_statement_bounded(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        found = connection.info.get_parameters()
+        bounds = await (
+            await connection.execute(
+                "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
+                " current_setting('idle_in_transaction_session_timeout')"
+            )
+        ).fetchone()
+    assert bounds == ("20s", "3s", "1min")
+    assert SERVER_LIVENESS in found["options"]
+    assert {name: found[name] for name in LIVENESS} == {
+        name: str(value) for name, value in LIVENESS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "kind"),
+    [
+        (["08006", "57P01", "57P02", "57P03", "53100", "53200", "53300", "25006"], DatabaseAway),
+        (["40001", "40P01", "55P03", "23505"], Contended),
+        (["22003", "22021", "23514", "23502", "54000"], Refused),
+        (["57014"], TooSlow),
+        (["42P01"], SchemaError),
+        (["42501", "28P01", "3D000", "XX000"], StoreError),
+    ],
+)
+def test_f12_f16_f17_f18_each_word_of_postgresql_is_met_in_its_own_way(
+    states: list[str], kind: type[StoreError]
+) -> None:
+    for state in states:
+        assert type(translate(psycopg.errors.lookup(state)("some words"))) is kind, state

@@ -138,7 +138,7 @@ async def test_two_records_of_one_microsecond_are_two_rows(store: TelemetryStore
     assert sql("SELECT record_id FROM telemetry ORDER BY 1") == [("r-1",), ("r-2",)]
 
 
-async def test_a_late_envelope_is_stored_and_never_moves_latest(
+async def test_f23_a_late_envelope_is_stored_and_never_moves_latest(
     store: TelemetryStore, sql: Sql
 ) -> None:
     await save(store, envelope(record="new"))
@@ -160,7 +160,7 @@ async def test_at_an_equal_time_the_greater_record_id_is_latest(
     assert sql(LATEST) == [("z",)]
 
 
-async def test_five_minutes_ahead_is_latest_and_a_microsecond_more_is_not(
+async def test_f24_five_minutes_ahead_is_latest_and_a_microsecond_more_is_not(
     store: TelemetryStore, sql: Sql
 ) -> None:
     await save(store, envelope(record="limit", at="2026-06-15T01:47:00Z"))
@@ -181,7 +181,7 @@ async def test_a_future_envelope_stays_out_of_latest_when_its_time_has_come(
     assert sql(LATEST) == [("new",)]
 
 
-async def test_times_far_away_lie_in_the_default_partition_and_not_in_latest(
+async def test_f24_times_far_away_lie_in_the_default_partition_and_not_in_latest(
     store: TelemetryStore, sql: Sql
 ) -> None:
     sweep = await save(
@@ -222,7 +222,7 @@ async def test_every_time_of_the_calendar_reads_back_as_sent(store: TelemetrySto
     assert [msgspec.json.decode(each.frame)["occurred_at"] for each in back] == times
 
 
-async def test_nanoseconds_are_cut_off_and_kept_aside(store: TelemetryStore, sql: Sql) -> None:
+async def test_f25_nanoseconds_are_cut_off_and_kept_aside(store: TelemetryStore, sql: Sql) -> None:
     await save(store, envelope(at="2026-06-15T01:41:59.999999999Z"))
     assert sql("SELECT occurred_at, occurred_nanoseconds FROM telemetry") == [
         (datetime(2026, 6, 15, 1, 41, 59, 999999, UTC), 999)
@@ -438,7 +438,7 @@ async def test_a_sweep_that_the_database_refuses_leaves_nothing_behind(
     assert sql(COUNTS) == [(0, 0, 0, 0, 0)]
 
 
-async def test_a_connection_killed_in_the_middle_leaves_nothing_behind(
+async def test_f12_a_connection_killed_in_the_middle_leaves_nothing_behind(
     store: TelemetryStore, database: Database, sql: Sql, dsn: str
 ) -> None:
     sweep = swept(envelope("A"))
@@ -456,7 +456,7 @@ async def test_a_connection_killed_in_the_middle_leaves_nothing_behind(
     assert database.away_since is None
 
 
-async def test_a_locked_table_is_waited_for_three_seconds_and_nothing_is_written(
+async def test_f17_a_locked_table_is_waited_for_three_seconds_and_nothing_is_written(
     store: TelemetryStore, sql: Sql, dsn: str
 ) -> None:
     with psycopg.connect(dsn) as blocker:
@@ -466,7 +466,7 @@ async def test_a_locked_table_is_waited_for_three_seconds_and_nothing_is_written
     assert sql(COUNTS) == [(0, 0, 0, 0, 0)]
 
 
-async def test_two_programs_on_one_plant_store_each_envelope_once(
+async def test_f31_two_programs_on_one_plant_store_each_envelope_once(
     store: TelemetryStore, sql: Sql
 ) -> None:
     envelopes = [envelope(f"asset {number:03d}") for number in range(200)]

@@ -255,7 +255,7 @@ def test_example_of_the_contract_is_read_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(("reason", "text"), REFUSED)
-def test_bad_envelope_is_refused_by_name(reason: Reject, text: str) -> None:
+def test_f5_f9_bad_envelope_is_refused_by_name(reason: Reject, text: str) -> None:
     assert reason_of(text) is reason
 
 
@@ -313,7 +313,9 @@ def test_second_look_reads_values_as_the_first_does(text: str, value: Value) -> 
 
 
 @pytest.mark.parametrize(("text", "reason"), REJECTED_VALUES)
-def test_bad_value_costs_its_tag_and_keeps_the_neighbours(text: str, reason: Reject) -> None:
+def test_f6_f7_f9_bad_value_costs_its_tag_and_keeps_the_neighbours(
+    text: str, reason: Reject
+) -> None:
     found = read(sent(values=f'{{"A":1.5,"BAD":{text},"Z":"open"}}'))
 
     assert found.values == {"A": 1.5, "Z": "open"}
@@ -321,7 +323,7 @@ def test_bad_value_costs_its_tag_and_keeps_the_neighbours(text: str, reason: Rej
 
 
 @pytest.mark.parametrize(("name", "spelled", "reason"), REJECTED_NAMES)
-def test_bad_tag_name_costs_its_tag_and_keeps_the_neighbours(
+def test_f6_f9_bad_tag_name_costs_its_tag_and_keeps_the_neighbours(
     name: str, spelled: str, reason: Reject
 ) -> None:
     found = read(sent(values=f'{{"A":1.5,"{name}":2,"Z":"open"}}'))
@@ -378,7 +380,7 @@ def test_envelope_without_a_tag_is_taken() -> None:
     assert read(sent(values="{}")).values == {}
 
 
-def test_500_tags_are_taken_and_501_are_not() -> None:
+def test_f7_500_tags_are_taken_and_501_are_not() -> None:
     tags = [f'"T{number}":1' for number in range(501)]
 
     assert len(read(sent(values="{" + ",".join(tags[:500]) + "}")).values) == 500
@@ -391,7 +393,7 @@ def test_rejected_tags_count_among_the_500() -> None:
     assert reason_of(sent(values="{" + ",".join(tags) + "}")) is Reject.TOO_MANY_TAGS
 
 
-def test_last_of_two_equal_keys_wins() -> None:
+def test_f8_last_of_two_equal_keys_wins() -> None:
     assert read(sent(values='{"A":1,"A":2}')).values == {"A": 2}
     assert read(sent(values='{"A":1,"A":2,"C":NaN}')).values == {"A": 2}
     assert read(sent(values='{"A":NaN,"A":2}')).values == {"A": 2}
@@ -460,7 +462,7 @@ def test_field_we_do_not_know_never_spoils_the_frame(more: str) -> None:
     assert "more" not in json.loads(found.frame)
 
 
-def test_memory_of_tag_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f29_memory_of_tag_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_GOOD_TAG_NAMES_LIMIT", 3)
     monkeypatch.setattr(module, "_good_tag_names", {})
 

@@ -101,7 +101,7 @@ def test_null_tells_nothing_about_the_type() -> None:
     assert line.value_type == "boolean"
 
 
-def test_lines_beyond_the_bound_are_counted_and_left_out() -> None:
+def test_f29_lines_beyond_the_bound_are_counted_and_left_out() -> None:
     inbox = Inbox(limit=3)
     found = [envelope(f"new {number}", {}) for number in range(5)]
     taken = inbox.take(found, Register(), now_us=NOW_US)

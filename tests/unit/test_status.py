@@ -133,7 +133,7 @@ def test_newest_envelopes_come_newest_first() -> None:
     assert feed.newest(0) == []
 
 
-def test_newest_envelopes_are_bounded() -> None:
+def test_f29_newest_envelopes_are_bounded() -> None:
     envelopes = [envelope(f"A{number}") for number in range(NEWEST_LIMIT + 100)]
     feed = feed_of(*envelopes)
 

@@ -106,7 +106,7 @@ def test_empty_sweep_is_balanced() -> None:
     assert broken(sweep()) == []
 
 
-def test_rejected_items_are_kept_up_to_a_bound() -> None:
+def test_f29_rejected_items_are_kept_up_to_a_bound() -> None:
     ended = sweep()
     for number in range(KEPT_REJECTS + 5):
         ended.reject(Rejected("inner", "bad_json", f"key {number}", b"{", 1))
@@ -115,7 +115,7 @@ def test_rejected_items_are_kept_up_to_a_bound() -> None:
     assert ended.rejected[-1].key == f"key {KEPT_REJECTS - 1}"
 
 
-def test_keys_are_named_up_to_a_bound() -> None:
+def test_f29_keys_are_named_up_to_a_bound() -> None:
     ended = sweep()
     for number in range(KEPT_KEYS + 5):
         ended.name_key("failed:timeout" if number % 2 else "unmatched", f"key {number}")

@@ -60,7 +60,7 @@ def reason_of(text: str) -> Reject:
 
 
 @pytest.mark.parametrize(("text", "microseconds", "nanoseconds"), READ)
-def test_time_is_truncated_and_its_nanoseconds_are_kept(
+def test_f25_time_is_truncated_and_its_nanoseconds_are_kept(
     text: str, microseconds: str, nanoseconds: int
 ) -> None:
     us, rest = parse_time(text)
@@ -69,7 +69,7 @@ def test_time_is_truncated_and_its_nanoseconds_are_kept(
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_unreadable_time_is_bad_and_never_moved_to_a_neighbour(text: str) -> None:
+def test_f24_unreadable_time_is_bad_and_never_moved_to_a_neighbour(text: str) -> None:
     parse_time("2026-06-15T01:41:43Z")  # a second already known must not open a short cut
 
     assert reason_of(text) is Reject.BAD_TIME
@@ -88,7 +88,7 @@ def test_known_second_is_read_as_an_unknown_one(monkeypatch: pytest.MonkeyPatch)
     assert parse_time("2026-06-15T01:41:43.267609313+05:30") != parse_time(text)
 
 
-def test_memory_of_seconds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f29_memory_of_seconds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_seconds", {})
     monkeypatch.setattr(module, "_SECONDS_LIMIT", 3)
 

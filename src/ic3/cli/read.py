@@ -1,7 +1,6 @@
 """Commands that look: status, runs, doctor, poll, config."""
 
 import json
-import resource
 import shutil
 import urllib.error
 import urllib.request
@@ -281,8 +280,9 @@ def _check_disk(settings: Settings) -> Check:
 
 
 def _check_files(settings: Settings) -> Check:
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    needed = settings.ws_clients + 200
+    from ic3.app import files_needed, files_possible
+
+    limit, needed = files_possible(), files_needed(settings)
     if limit < needed:
         return Check(
             "files", "warn", f"{limit} may be open, {settings.ws_clients} live clients are allowed",

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, LiteralString
 
+from psycopg import OperationalError
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -74,14 +75,20 @@ async def copy(
     Batches are asked for one by one, so that the next is encoded while the server stores the last.
     """
     count = 0
-    async with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        await stream.write(HEADER)
-        for batch in batches:
-            count += len(batch)
-            await stream.write(b"".join(batch))
-            # Another transaction may run beside this one on the same loop.
-            await asyncio.sleep(0)
-        await stream.write(TRAILER)
+    try:
+        async with connection.cursor() as cursor, cursor.copy(statement) as stream:
+            await stream.write(HEADER)
+            for batch in batches:
+                count += len(batch)
+                await stream.write(b"".join(batch))
+                # Another transaction may run beside this one on the same loop.
+                await asyncio.sleep(0)
+            await stream.write(TRAILER)
+    except ValueError:
+        if not connection.closed:
+            raise
+        # The driver unpacks one last word of the server; one that goes at the end says two.
+        raise OperationalError("the server went in the middle of a COPY") from None
     return count
 
 

@@ -31,6 +31,12 @@ LIVENESS: Final[Mapping[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# Nor may the server's half: while it waits for the rest of a COPY no timeout of a statement ends
+# it, and what it has written keeps the same rows out.
+SERVER_LIVENESS: Final = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=20000"
+)
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
@@ -125,6 +131,7 @@ class Database:
             " -c client_encoding=UTF8"
             # The statements are few and their plans must not be made anew for every partition.
             " -c plan_cache_mode=force_generic_plan"
+            f" {SERVER_LIVENESS}"
         )
         self.dsn = dsn
         self._pool = psycopg_pool.AsyncConnectionPool(

@@ -58,12 +58,12 @@ class EndedSweeps:
         self._observe = observe
         self.overflowed = False
 
-    def put(self, sweep: Sweep, stored: asyncio.Future[bool]) -> None:
-        """Hand over a sweep; never waits."""
+    def put(self, sweep: Sweep, stored: asyncio.Future[bool], *, as_stored: bool = False) -> None:
+        """Hand over a sweep; never waits. With `as_stored` it is read from `telemetry`."""
         # Tries of one sweep that failed are one entry; the first may be in work.
         if len(self._waiting) > 1 and _failed(self._waiting[-1]):
             self._waiting.pop()
-        in_memory = len(self._waiting) < WITH_ENVELOPES_LIMIT
+        in_memory = not as_stored and len(self._waiting) < WITH_ENVELOPES_LIMIT
         if len(self._waiting) >= WAITING_LIMIT:
             # The first may be in work.
             del self._waiting[1]

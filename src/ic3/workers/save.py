@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ic3.clock import Clock
-from ic3.domain.envelope import Envelope, parse
+from ic3.domain.envelope import Envelope, Reject, parse
 from ic3.domain.sweeps import Accepted, Sweep, SweepRecord
-from ic3.errors import DatabaseAway, SpoolError
+from ic3.errors import SpoolError, StoreError
 from ic3.gateway.sweep import content_hash_of
 from ic3.observations import ConservationBroken, Observe, SweepEnded, SweepLost
 from ic3.spool import Spool, Waiting
@@ -89,8 +89,14 @@ class UnsavedSweeps:
 class Ended(Protocol):
     """Where sweeps wait for the monitoring worker."""
 
-    def put(self, sweep: Sweep, stored: asyncio.Future[bool]) -> None:
-        """Hand over a sweep; `stored` says whether it became durable in PostgreSQL."""
+    def put(self, sweep: Sweep, stored: asyncio.Future[bool], *, as_stored: bool = False) -> None:
+        """Hand over a sweep.
+
+        Args:
+            sweep: What was read.
+            stored: Ends once it became durable in PostgreSQL (True) or did not (False).
+            as_stored: Take what is in PostgreSQL, not what was read.
+        """
 
 
 class Save:
@@ -147,7 +153,7 @@ class Save:
         except NotAccepted:
             stored.set_result(False)
             return
-        except DatabaseAway:
+        except StoreError:
             stored.set_result(False)
             await asyncio.shield(unsaved.accepted)
             unsaved.spool_id = sweep.spool_id
@@ -160,7 +166,14 @@ class Save:
             raise
         unsaved.spool_id = sweep.spool_id
         sweep.phase_ms["store"] = round((self._clock.monotonic() - begun) * 1000, 3)
-        stored.set_result(True)
+        if _is_as_read(sweep):
+            stored.set_result(True)
+        else:
+            # What PostgreSQL did not take must not be mapped either.
+            stored.set_result(False)
+            stored = asyncio.get_running_loop().create_future()
+            stored.set_result(True)
+            self._ended.put(sweep, stored, as_stored=True)
         # Who maps it has them, or reads them again: a thousand whole sweeps would be too many.
         sweep.envelopes, sweep.rejected = [], []
 
@@ -194,6 +207,11 @@ class Save:
                 {name: ms / 1000 for name, ms in sweep.phase_ms.items()}, sweep.error,
             )
         )  # fmt: skip
+
+
+def _is_as_read(sweep: Sweep) -> bool:
+    """Whether all that was read is in telemetry, by this sweep or with the same text before it."""
+    return not sweep.dead and not any(each.reason == Reject.KEY_CONFLICT for each in sweep.rejected)
 
 
 def restored(
