@@ -4,21 +4,25 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from ic3.app import _reopen
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Notices
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
@@ -96,6 +100,8 @@ class Pipeline:
             replays=ReplayStore(database), partitions=PartitionStore(database, raw_days=3),
             rollups=RollupStore(database, zone=str(UTC), raw_days=3), states=StateStore(database),
             hub=LocalHub(clock=clock, observe=tell, max_clients=1, max_per_user=1),
+            notices=Notices(), router=Router(ZoneInfo("UTC")), notify=NotifyStore(database),
+            carriers={},
             feed=feed, latest=self.latest, runs=RecentRuns(), interval_s=INTERVAL_S, clock=clock,
             observe=tell,
         )  # fmt: skip
