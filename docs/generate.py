@@ -145,6 +145,14 @@ DUTIES: Final = {
         " `ic3_feed_events`, `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [quality and freshness](../howto/read-quality-and-freshness.md)",
     ),
+    "notify": Duties(
+        run_log="exempt: it reads no telemetry; each telling is a row of `ic3_delivery`",
+        back_off="done: a try 1 s doubling to an hour, with jitter, for a day; a second while the"
+        " database is away",
+        stop="done: cancelled at once; a try that was not noted is made again at the next start",
+        metrics="done: `ic3_notifications`, `ic3_worker_failures`",
+        docs="done: [notifications](../howto/notifications.md)",
+    ),
 }
 
 

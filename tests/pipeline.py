@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from ic3.app import _reopen
 from ic3.clock import Clock
@@ -11,12 +12,14 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Notices
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.alarm_rules import RuleStore
@@ -24,6 +27,7 @@ from ic3.store.alarms import AlarmStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
@@ -107,6 +111,8 @@ class Pipeline:
             spool_share=self.spool.share, alarm_store=AlarmStore(database),
             journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,
             clock=clock, observe=tell,
+            notices=Notices(), router=Router(ZoneInfo("UTC")), notify=NotifyStore(database),
+            carriers={},
         )  # fmt: skip
         self.workers = {worker.name: worker for worker in (make(parts) for make in WORKERS)}
         return self

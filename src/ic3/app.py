@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -28,6 +29,7 @@ from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -39,6 +41,7 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
@@ -49,6 +52,9 @@ from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.mail import Mail, smtp_server
+from ic3.hub.notices import Carrier, Notices
+from ic3.hub.webhook import Webhook
 from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
@@ -63,6 +69,7 @@ from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
@@ -154,6 +161,7 @@ async def serve(
     tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), noticed, observe)
     with _signals(stop, tell) as signals:
         async with AsyncExitStack() as stack:
+            carriers = ways_out(settings, clock)
             if settings.redis_api_base is not None:
                 # A bad address is said at once, before anything is started.
                 gateway_client(settings, settings.redis_api_base, clock)
@@ -197,6 +205,7 @@ async def serve(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
                 spool=spool, alarms=alarms, journal=journal, rules=rules, noticed=noticed,
+                carriers=carriers,
             )  # fmt: skip
 
 
@@ -419,7 +428,7 @@ async def _run(
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
     client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
-    rules: RuleTable, noticed: Noticed,
+    rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -428,6 +437,8 @@ async def _run(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
+    notices, router = Notices(), Router(ZoneInfo(settings.zone))
+    alarms.listen(notices.put)
     unsaved = UnsavedSweeps()
     _gauge_spool(registry, spool, clock)
     _gauge_alarms(registry, journal)
@@ -444,6 +455,8 @@ async def _run(
         ),
         rollups=rollup_store(settings, ingest),
         states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
+        notices=notices, router=router, notify=NotifyStore(hurried),
+        carriers=carriers,
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         alarms=alarms, rules=rules, rule_store=RuleStore(ingest), news=News(), noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
@@ -457,6 +470,9 @@ async def _run(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
         breaker=client.breaker, spool=spool, alarms=alarms, journal=journal,
+        notifications=Notifications(
+            NotifyStore(requests), notices, carriers, settings.webhook_allow_private, router, clock
+        ),
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -498,6 +514,21 @@ def note_address(settings: Settings, host: str, port: int) -> Path:
     with suppress(OSError):  # commands then go by IC3_HOST and IC3_PORT
         path.write_text(f"http://{shown}:{port}\n", encoding="ascii")
     return path
+
+
+def ways_out(settings: Settings, clock: Clock) -> dict[RouteKind, Carrier]:
+    """Webhook and mail, by the settings.
+
+    Raises:
+        SettingsError: IC3_SMTP_URL is no such URL.
+    """
+    server = None if settings.smtp_url is None else smtp_server(settings.smtp_url)
+    return {
+        RouteKind.WEBHOOK: Webhook(clock=clock, allow_private=settings.webhook_allow_private),
+        RouteKind.EMAIL: Mail(
+            server=server, sender=settings.smtp_from, zone=ZoneInfo(settings.zone), clock=clock
+        ),
+    }
 
 
 def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> None:
@@ -568,7 +599,7 @@ def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
     runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
-    alarms: Alarms, journal: AlarmJournal,
+    alarms: Alarms, journal: AlarmJournal, notifications: Notifications,
 ) -> Server:  # fmt: skip
     tokens = Tokens(_jwt_secret(settings), life_s=settings.token_minutes * 60, clock=clock)
     tickets = Tickets(clock)
@@ -598,7 +629,7 @@ def _http(
             "history": HistoryReader(
                 HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
             ),
-            "clock": clock, "state_store": StateStore(requests),
+            "clock": clock, "notifications": notifications, "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
             "alarms_reader": AlarmsReader(
                 alarms, journal, AlarmStore(requests), clock, settings.zone

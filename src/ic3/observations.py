@@ -271,6 +271,28 @@ class ClientClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationTried:
+    """Changes of alarms were told by a route, or were not.
+
+    Attributes:
+        outcome: `sent`, `waiting` for another try, or `dead`.
+    """
+
+    route: str
+    outcome: str
+    number: int
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsLeftOut:
+    """Changes of alarms were not told, since more waited than may."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoginRefused:
     """A login failed or was throttled."""
 
@@ -327,6 +349,8 @@ Observation = (
     | PartitionsKept
     | RolledUp
     | ClientClosed
+    | NotificationTried
+    | NotificationsLeftOut
     | LoginRefused
     | RequestFailed
     | Stopping

@@ -23,6 +23,8 @@ from ic3.observations import (
     InboxFull,
     LoginRefused,
     MonitoringStarted,
+    NotificationsLeftOut,
+    NotificationTried,
     Observation,
     OwnClockSuspect,
     PartitionsKept,
@@ -153,6 +155,10 @@ class LogObserver:
                 pass  # counted; once in five minutes at least
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
+            case NotificationTried() as tried:
+                self._notified(tried)
+            case NotificationsLeftOut(number):
+                log.error("notifications left out: too many wait", number=number)
             case LoginRefused(username, address, why):
                 log.warning("login refused", username=username, address=address, why=why)
             case RequestFailed(request_id, path, error):
@@ -161,6 +167,15 @@ class LogObserver:
                 log.info("stopping", why=why)
             case _:
                 assert_never(observation)
+
+    def _notified(self, tried: NotificationTried) -> None:
+        """A line where it went wrong first or for good; what went well is counted."""
+        if tried.outcome == "dead":
+            self._log.error(
+                "notification given up", route=tried.route, number=tried.number, why=tried.why
+            )
+        elif tried.outcome == "waiting" and tried.attempt == 1:
+            self._log.warning("notification waits", route=tried.route, why=tried.why)
 
     def library(self, record: logging.LogRecord) -> None:
         """Write what a library said in one line, without its traceback."""
@@ -264,6 +279,9 @@ class MetricsObserver:
         self._closed = Counter(
             "ic3_ws_closed", "Live clients closed by us.", ["reason"], registry=registry
         )
+        self._notified = Counter(
+            "ic3_notifications", "Tries to tell of alarms.", ["outcome"], registry=registry
+        )
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
         self._breaker = Gauge(
@@ -322,6 +340,10 @@ class MetricsObserver:
                 self._away.set(0)
             case ClientClosed(reason):
                 self._closed.labels(reason).inc()
+            case NotificationTried(_, outcome, number):
+                self._notified.labels(outcome).inc(number)
+            case NotificationsLeftOut(number):
+                self._notified.labels("left_out").inc(number)
             case LoginRefused():
                 self._logins.inc()
             case RequestFailed():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,6 +22,7 @@ from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -31,11 +33,15 @@ from ic3.domain.alarms import Alarms
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
+from ic3.hub.mail import Mail
+from ic3.hub.notices import Notices
+from ic3.hub.webhook import Webhook
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.alarm_kpi import KpiStore
@@ -45,6 +51,7 @@ from ic3.store.audit import AuditStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore
+from ic3.store.notify import NotifyStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
@@ -220,6 +227,7 @@ async def serving(
     max_per_user: int = 10,
     ping_s: float | None = None,
     gateway: str = "http://gateway:3000",
+    allow_private: bool = True,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
 
@@ -232,6 +240,7 @@ async def serving(
         max_per_user: Live clients of one user.
         ping_s: Seconds between pings and until one is missed.
         gateway: The address shown.
+        allow_private: Whether webhooks may call this machine.
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
@@ -274,6 +283,16 @@ async def serving(
             "run_store": RunStore(database),
             "mappings": MappingStore(database), "replays": ReplayStore(database),
             "audits": AuditStore(database), "clock": clock,
+            "notifications": Notifications(
+                NotifyStore(database), Notices(),
+                {
+                    RouteKind.WEBHOOK: Webhook(clock=clock, allow_private=allow_private),
+                    RouteKind.EMAIL: Mail(
+                        server=None, sender="ic3@localhost", zone=ZoneInfo(ZONE), clock=clock
+                    ),
+                },
+                allow_private, Router(ZoneInfo(ZONE)), clock,
+            ),
             "quarantine": Quarantine(
                 QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
             ),

@@ -81,6 +81,15 @@ INSERT INTO ic3_alarm_hold (id, kind, reason, who, from_at, ended_at)
 INSERT INTO ic3_alarm_rule (name, kind, enabled, states, priority, deadband, on_delay_s,
     off_delay_s, notify, text)
     SELECT 'rule ' || n, 'high', true, '[]', 2, 0, 0, 0, '[]', '' FROM generate_series(1, 3000) n;
+INSERT INTO ic3_route (name, kind, address, changed_by)
+    SELECT 'route ' || n, 'webhook', 'https://x', 'asha' FROM generate_series(1, 20) n;
+INSERT INTO ic3_route_secret (route_id, url, secret) SELECT id, address, 'x' FROM ic3_route;
+INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event, state,
+    next_at, created_at, queued_at)
+    SELECT n % 20 + 1, 'x', n, 1, 'new', 1, '{}',
+        CASE WHEN n > 19900 THEN 'waiting' ELSE 'sent' END, now(),
+        '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', now()
+    FROM generate_series(1, 20000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 """
@@ -101,6 +110,12 @@ RUN_ROW: Final[Mapping[str, object]] = {
     "tags_skipped": 0, "duration_ms": 0, "error_msg": None, "sweep_id": 1,
 }  # fmt: skip
 
+ROUTE_ROW: Final[Mapping[str, Any]] = {
+    "name": "route", "address": "https://x", "recipients": Jsonb([]), "enabled": True,
+    "least_priority": 4, "domains": Jsonb([]), "sources": Jsonb([]), "conditions": Jsonb([]),
+    "changes": Jsonb(["new"]), "quiet_from": None, "quiet_until": None, "quiet_priority": None,
+    "who": "asha",
+}  # fmt: skip
 OF_A_TAG: Final[Mapping[str, Any]] = {"register_ids": [1, 2], "tag_code": "P1"}
 OF_A_KIND: Final[Mapping[str, Any]] = {"category": "pump", "tag_code": "P1", "param_id": 1}
 JOB: Final[Mapping[str, Any]] = {
@@ -236,6 +251,33 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "monitoring.REMAP_STAGED": {},
     "monitoring.UNLOGGED_SWEEPS": {},
+    "notify.ADD_ROUTE": {**ROUTE_ROW, "kind": "webhook"},
+    "notify.CHANGE_KEY": {"id": 1, "secret": "x"},
+    "notify.CHANGE_ROUTE": {**ROUTE_ROW, "id": 1},
+    "notify.CHANGE_URL": {"id": 1, "url": "https://x"},
+    "notify.COUNT_ROUTES": {},
+    "notify.COUNT_WAITING": {},
+    "notify.DELETE_ROUTE": {"id": 1},
+    "notify.DELIVERY": {"id": 4711},
+    "notify.ENQUEUE": {"rows": Jsonb([])},
+    "notify.FORGET_TARGET": {"id": 1},
+    "notify.GIVE_UP_OLD": {"now": NOW, "before": NOW - timedelta(days=1)},
+    "notify.GIVE_UP_ROUTE": {"id": 1},
+    "notify.KEEP_TARGET": {"id": 1, "url": "https://x", "secret": "x"},
+    "notify.NAME_TAKEN": {"name": "route 7", "id": 1},
+    "notify.PAGE": {"below": 10**9, "state": None, "route_id": None, "limit": 100},
+    "notify.RESEND": {"id": 4711, "now": NOW},
+    "notify.ROUTE": {"id": 1},
+    "notify.ROUTES": {},
+    "notify.SETTLE": {
+        "ids": [4711], "state": "sent", "next_at": NOW, "status": 200, "error": None,
+        "ended_at": NOW,
+    },
+    "notify.TARGETS": {},
+    "notify.TRIM_DELIVERIES": {"before": NOW - timedelta(days=3)},
+    "notify.TRIM_MANY_DELIVERIES": {"keep": 4000},
+    "notify.WAITING_OF_ROUTE": {"route_id": 7, "limit": 1},
+    "notify.WAITING_ROUTES": {},
     "partitions.EXISTING": {"table": "telemetry"},
     "partitions.SIZES_OF_DAYS": {"today": "20260615"},
     "partitions.TAKE_TURN": {},
@@ -355,6 +397,9 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "telemetry.STORED_BEFORE", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
         "users.REHASH", "inbox.PAGE", "inbox.SET_STATE", "inbox.SETTLE_LINES", "mappings.PAST_ROWS",
         "mappings.SET_TAG_STATES", "quarantine.PAGE", "quarantine.STORED_ALREADY",
+        "notify.COUNT_WAITING", "notify.GIVE_UP_OLD", "notify.DELIVERY", "notify.PAGE",
+        "notify.RESEND", "notify.SETTLE",
+        "notify.WAITING_OF_ROUTE", "notify.WAITING_ROUTES",
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
@@ -455,6 +500,6 @@ def test_who_was_seen_is_looked_up_by_sweep(
 def test_the_rows_are_enough_for_an_index_to_pay(large: set[str]) -> None:
     assert large >= {
         "ic3_asset_master", "ic3_asset_tag_map", "ic3_ingest_run_log", "ic3_sweep", "ic3_user",
-        "asset_latest", "assets", "dead_letter", "telemetry_20260614",
+        "asset_latest", "assets", "dead_letter", "ic3_delivery", "telemetry_20260614",
         "ic3_asset_monitoring_data_20260614",
     }  # fmt: skip

@@ -129,9 +129,15 @@ async def client(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         LoginError: It does not know us; its secret is another one.
         AnswerError: It refused what was asked, and says why.
     """
+    async with asking(running_server(settings, clock)) as asked:
+        yield asked
+
+
+@asynccontextmanager
+async def asking(server: RunningServer) -> AsyncIterator[Client]:
+    """A client of a server that was found before."""
     import aiohttp
 
-    server = running_server(settings, clock)
     limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
     async with aiohttp.ClientSession(timeout=limit, trust_env=False) as session:
         yield Client(session, server)

@@ -1,6 +1,6 @@
 """The workers, and the table of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,10 +9,12 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Carrier, Notices
 from ic3.observations import Observe
 from ic3.spool import Spool
 from ic3.store.alarm_rules import RuleStore
@@ -20,6 +22,7 @@ from ic3.store.alarms import AlarmStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
@@ -30,6 +33,7 @@ from ic3.workers.alarm_log import AlarmLog
 from ic3.workers.alarm_rules import AlarmRules
 from ic3.workers.alarms import Alarms, News, Noticed
 from ic3.workers.monitoring import EndedSweeps, Monitoring
+from ic3.workers.notify import Notify
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
@@ -58,6 +62,10 @@ class Parts:
     alarm_store: AlarmStore
     journal: AlarmJournal
     rule_store: RuleStore
+    notices: Notices
+    router: Router
+    notify: NotifyStore
+    carriers: Mapping[RouteKind, Carrier]
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -138,6 +146,13 @@ def _alarms(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _notify(parts: Parts) -> Worker:
+    return Notify(
+        notices=parts.notices, router=parts.router, store=parts.notify, carriers=parts.carriers,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -149,4 +164,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _alarm_log,
     _alarm_rules,
     _alarms,
+    _notify,
 )
