@@ -72,6 +72,13 @@ DUTIES: Final = {
         " `ic3_ticks_skipped`, `ic3_conservation_errors`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#the-life-of-a-sweep)",
     ),
+    "alarms": Duties(
+        run_log="exempt: it makes no run; what it finds is in the list of alarms",
+        back_off="done: half a second doubling to 30 s, with jitter; the newest news wait",
+        stop=STOPS,
+        metrics="done: `ic3_worker_failures`",
+        docs="done: [which alarms there are](../howto/set-alarm-rules.md)",
+    ),
     "save": Duties(
         run_log="exempt: it hands each sweep to `monitoring`, which logs it",
         back_off="done: half a second doubling to the interval, with jitter; the sweep stays first",
@@ -113,6 +120,22 @@ DUTIES: Final = {
         metrics="done: `ic3_rows_written`, `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [0018](../decisions/0018-roll-ups.md)",
     ),
+    "alarm_log": Duties(
+        run_log="exempt: it reads no telemetry; it writes the history of alarms itself",
+        back_off="done: half a second doubling to 30 s, with jitter; what was not confirmed is"
+        " sent again",
+        stop="done: has a moment to write what waits, then is cancelled",
+        metrics="done: `ic3_alarm_changes_waiting`, `ic3_alarm_changes_lost`,"
+        " `ic3_worker_failures`",
+        docs="done: [alarms](../howto/alarms.md#when-the-database-is-away)",
+    ),
+    "alarm_rules": Duties(
+        run_log="exempt: it reads no telemetry",
+        back_off="exempt: its interval of 5 s is its pause",
+        stop=STOPS,
+        metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [rules](../howto/alarms.md#rules)",
+    ),
     "states": Duties(
         run_log="exempt: it reads no telemetry; what happened is a row of `ic3_feed_event`",
         back_off="exempt: its interval is its pause; what could not be written waits in memory,"
@@ -129,6 +152,14 @@ DUTIES: Final = {
         stop=STOPS,
         metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [users and keys](../howto/users-and-keys.md)",
+    ),
+    "notify": Duties(
+        run_log="exempt: it reads no telemetry; each telling is a row of `ic3_delivery`",
+        back_off="done: a try 1 s doubling to an hour, with jitter, for a day; a second while the"
+        " database is away",
+        stop="done: cancelled at once; a try that was not noted is made again at the next start",
+        metrics="done: `ic3_notifications`, `ic3_worker_failures`",
+        docs="done: [notifications](../howto/notifications.md)",
     ),
 }
 
@@ -278,7 +309,7 @@ def workers_page() -> str:
     blocks = []
     for make in WORKERS:
         name = make.__name__.strip("_")
-        worker: Any = getattr(import_module(f"ic3.workers.{name}"), name.title())
+        worker: Any = getattr(import_module(f"ic3.workers.{name}"), name.title().replace("_", ""))
         duties = DUTIES[name]
         rows = [
             [DUTY_NAMES.get(each.name, each.name), getattr(duties, each.name)]

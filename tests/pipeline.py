@@ -4,24 +4,33 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from ic3.app import _reopen
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Notices
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.access import AccessStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
@@ -30,6 +39,7 @@ from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers import WORKERS, Parts
+from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
 from ic3.workers.save import UnsavedSweeps
 
@@ -99,10 +109,16 @@ class Pipeline:
             replays=ReplayStore(database), partitions=PartitionStore(database, raw_days=3),
             rollups=RollupStore(database, zone=str(UTC), raw_days=3), states=StateStore(database),
             hub=LocalHub(clock=clock, observe=tell, max_clients=1, max_per_user=1),
-            feed=feed, latest=self.latest, runs=RecentRuns(), interval_s=INTERVAL_S, clock=clock,
             access=Access(), access_events=PendingEvents(),
             access_store=AccessStore(database, token_life_s=900, clock=clock),
-            audits=AuditStore(database), audit_days=180, observe=tell,
+            audits=AuditStore(database), audit_days=180,
+            feed=feed, latest=self.latest, runs=RecentRuns(), alarms=Alarms(), rules=RuleTable(),
+            news=News(), noticed=Noticed(clock), away=database.availability.why_away,
+            spool_share=self.spool.share, alarm_store=AlarmStore(database),
+            journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,
+            clock=clock, observe=tell,
+            notices=Notices(), router=Router(ZoneInfo("UTC")), notify=NotifyStore(database),
+            carriers={},
         )  # fmt: skip
         self.workers = {worker.name: worker for worker in (make(parts) for make in WORKERS)}
         return self

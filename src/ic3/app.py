@@ -9,22 +9,27 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from ic3 import dashboard
 from ic3.api import ROUTES
+from ic3.api.alarm_acts import AlarmDesk
+from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -33,7 +38,12 @@ from ic3.api.users import People
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.addresses import is_loopback
+from ic3.domain.alarm_defaults import DEFAULT_RULES
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarm_rules import Rule, RuleTable
+from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
@@ -45,12 +55,18 @@ from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.mail import Mail, smtp_server
+from ic3.hub.notices import Carrier, Notices
+from ic3.hub.webhook import Webhook
 from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings, environment_without_secrets
 from ic3.spool import Spool
 from ic3.store import scope
 from ic3.store.access import AccessStore
+from ic3.store.alarm_kpi import KpiStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
@@ -60,6 +76,7 @@ from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
@@ -72,6 +89,7 @@ from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.workers import WORKERS, Parts
+from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
 from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
@@ -82,7 +100,7 @@ SECRET_BYTES: Final = 32
 DATABASE_WAIT_S: Final = 30.0
 PAUSE_S: Final = 0.5
 INGEST_TIMEOUT_S: Final = 60.0
-POOL_SIZE: Final = 6  # poll, save, monitoring, replay, retention and rollup may all be busy
+POOL_SIZE: Final = 7  # poll, save, monitoring, replay, retention, rollup, alarm_log may be busy
 API_TIMEOUT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
@@ -91,6 +109,8 @@ FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
 PLANT_ADDRESS_FILE: Final = "plant.address"
+JWT_SECRET_FILE: Final = "jwt.secret"  # noqa: S105  a file name
+SERVER_ADDRESS_FILE: Final = "server.address"
 STREAM_LIMIT_BYTES: Final = 1 << 20
 
 
@@ -144,9 +164,11 @@ async def serve(
     """
     stop, stop_time = stop or asyncio.Event(), StopTime()
     registry = CollectorRegistry()
-    tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), observe)
+    noticed = Noticed(clock)
+    tell = _tell_all(LogObserver(settings.log_format), MetricsObserver(registry), noticed, observe)
     with _signals(stop, tell) as signals:
         async with AsyncExitStack() as stack:
+            carriers = ways_out(settings, clock)
             if settings.redis_api_base is not None:
                 # A bad address is said at once, before anything is started.
                 gateway_client(settings, settings.redis_api_base, clock)
@@ -187,6 +209,9 @@ async def serve(
             await patient.run(lambda: partitions.make(clock.now().date()))
             rollups = rollup_store(settings, ingest)
             await patient.run(lambda: rollups.settle_zone(clock.now()))
+            alarms, journal, rules = Alarms(), AlarmJournal(), RuleTable()
+            await patient.run(lambda: restore_rules(rules, ingest, defaults=DEFAULT_RULES))
+            await patient.run(lambda: restore_alarms(alarms, journal, ingest, clock))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -195,7 +220,8 @@ async def serve(
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
-                spool=spool,
+                spool=spool, alarms=alarms, journal=journal, rules=rules, noticed=noticed,
+                carriers=carriers,
             )  # fmt: skip
 
 
@@ -370,6 +396,32 @@ def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
     return RollupStore(ingest, zone=settings.zone, raw_days=settings.raw_days)
 
 
+async def restore_rules(rules: RuleTable, database: Database, *, defaults: Sequence[Rule]) -> None:
+    """Take up the rules; a new installation begins with the defaults."""
+    store = RuleStore(database)
+    await store.insert_defaults(defaults)
+    rules.replace([each.rule for each in await store.all()])
+
+
+async def restore_alarms(
+    alarms: Alarms, journal: AlarmJournal, database: Database, clock: Clock
+) -> None:
+    """Take up the alarms as they were left, before anything is judged.
+
+    Args:
+        alarms: Empty.
+        journal: Follows them from then on.
+        database: Where they are stored.
+        clock: Says which holds are over.
+    """
+    known = await AlarmStore(database).restore()
+    alarms.restore(
+        known.alarms, known.holds, last_id=known.last_id, last_hold_id=known.last_hold_id
+    )
+    journal.follow(alarms)
+    alarms.settle(clock.now_us())
+
+
 def warnings(settings: Settings) -> list[str]:
     """What works but should not stay as it is; said at start and by `ic3 doctor`."""
     found = []
@@ -391,7 +443,8 @@ def warnings(settings: Settings) -> list[str]:
 async def _run(
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
-    client: RedisRESTClient, base: str, spool: Spool,
+    client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
+    rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -400,11 +453,14 @@ async def _run(
         clock=clock, observe=tell, max_clients=settings.ws_clients,
         max_per_user=settings.ws_clients_per_user,
     )  # fmt: skip
+    notices, router = Notices(), Router(ZoneInfo(settings.zone))
+    alarms.listen(notices.put)
     unsaved = UnsavedSweeps()
     access, events = Access(), PendingEvents()
     access_store = AccessStore(ingest, token_life_s=settings.token_minutes * 60, clock=clock)
     access.replace(await access_store.load())
     _gauge_spool(registry, spool, clock)
+    _gauge_alarms(registry, journal)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
     hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
@@ -417,10 +473,14 @@ async def _run(
             ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
         ),
         rollups=rollup_store(settings, ingest),
-        states=StateStore(ingest),
+        states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
+        notices=notices, router=router, notify=NotifyStore(hurried),
+        carriers=carriers,
         hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         access=access, access_events=events, access_store=access_store,
         audits=AuditStore(ingest), audit_days=settings.audit_days,
+        alarms=alarms, rules=rules, rule_store=RuleStore(ingest), news=News(), noticed=noticed,
+        away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
     readiness = ReadinessReader(
@@ -430,7 +490,11 @@ async def _run(
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
-        breaker=client.breaker, spool=spool, access=access, events=events,
+        breaker=client.breaker, spool=spool, access=access, events=events, alarms=alarms,
+        journal=journal,
+        notifications=Notifications(
+            NotifyStore(requests), notices, carriers, settings.webhook_allow_private, router, clock
+        ),
     )  # fmt: skip
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
@@ -447,11 +511,13 @@ async def _run(
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tell(Serving(f"http://{shown}:{port}", base, settings.simulated))
+        noted = note_address(settings, host, port)
         waiting = group.create_task(stop.wait())
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        noted.unlink(missing_ok=True)
         readiness.stopping = True
-        await _drain(workers, unsaved, parts.ended)
+        await _drain(workers, unsaved, parts.ended, journal)
         ending = {hub_task, presence, *workers.values()}
         for task in ending:
             task.cancel()
@@ -460,6 +526,31 @@ async def _run(
             pool.cut_all()
         await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True
+
+
+def note_address(settings: Settings, host: str, port: int) -> Path:
+    """Leave in the data directory where commands of this machine find the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    shown = f"[{host}]" if ":" in host else host
+    path = settings.data_dir / SERVER_ADDRESS_FILE
+    with suppress(OSError):  # commands then go by IC3_HOST and IC3_PORT
+        path.write_text(f"http://{shown}:{port}\n", encoding="ascii")
+    return path
+
+
+def ways_out(settings: Settings, clock: Clock) -> dict[RouteKind, Carrier]:
+    """Webhook and mail, by the settings.
+
+    Raises:
+        SettingsError: IC3_SMTP_URL is no such URL.
+    """
+    server = None if settings.smtp_url is None else smtp_server(settings.smtp_url)
+    return {
+        RouteKind.WEBHOOK: Webhook(clock=clock, allow_private=settings.webhook_allow_private),
+        RouteKind.EMAIL: Mail(
+            server=server, sender=settings.smtp_from, zone=ZoneInfo(settings.zone), clock=clock
+        ),
+    }
 
 
 def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> None:
@@ -475,6 +566,14 @@ def _gauge_spool(registry: CollectorRegistry, spool: Spool, clock: Clock) -> Non
         ("ic3_spool_oldest_age_seconds", "Age of the oldest of them.", age_s),
     ):
         Gauge(name, words, registry=registry).set_function(read)
+
+
+def _gauge_alarms(registry: CollectorRegistry, journal: AlarmJournal) -> None:
+    waiting = Gauge(
+        "ic3_alarm_changes_waiting", "What happened to alarms and is not stored yet.",
+        registry=registry,
+    )  # fmt: skip
+    waiting.set_function(lambda: len(journal))
 
 
 def open_spool(settings: Settings, clock: Clock, tell: Observe) -> Spool:
@@ -506,14 +605,15 @@ async def _reopen(
 
 
 async def _drain(
-    workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps
-) -> None:
+    workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps,
+    journal: AlarmJournal,
+) -> None:  # fmt: skip
     """No new sweep; what is accepted may still be stored, for a moment."""
     workers["poll"].cancel()
     await asyncio.wait({workers["poll"]}, timeout=1)
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_LIMIT_S):
-            while len(unsaved) or len(ended):  # noqa: ASYNC110  two workers empty two queues
+            while len(unsaved) or len(ended) or len(journal):  # noqa: ASYNC110  workers empty them
                 await asyncio.sleep(0.01)
 
 
@@ -522,6 +622,7 @@ def _http(
     requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
     runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
     access: Access, events: PendingEvents,
+    alarms: Alarms, journal: AlarmJournal, notifications: Notifications,
 ) -> Server:  # fmt: skip
     life_s = settings.token_minutes * 60
     tokens = Tokens(
@@ -565,8 +666,13 @@ def _http(
             "history": HistoryReader(
                 HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
             ),
-            "clock": clock, "state_store": StateStore(requests),
+            "clock": clock, "notifications": notifications, "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "alarms_reader": AlarmsReader(
+                alarms, journal, AlarmStore(requests), clock, settings.zone
+            ),
+            "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
+            "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
@@ -649,7 +755,7 @@ def _jwt_secret(settings: Settings) -> str:
         if len(settings.jwt_secret.encode()) < SECRET_BYTES:
             raise StartError(f"login: IC3_JWT_SECRET is shorter than {SECRET_BYTES} bytes")
         return settings.jwt_secret
-    path = settings.data_dir / "jwt.secret"
+    path = settings.data_dir / JWT_SECRET_FILE
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,10 @@ IC3Error
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
 ├── InputError           what a person handed in is wrong: a file, an argument
+├── ClientError          a command cannot use the running server
+│   ├── ServerAway       it does not answer
+│   ├── LoginError       it does not let us in
+│   └── AnswerError      it refused what was asked; carries its HTTP status
 └── ApiError             a request is refused; carries its HTTP status
 
 A message names the layer and the thing, says why, and where there is one, the next step.
@@ -85,6 +89,26 @@ class StartError(IC3Error):
 
 class InputError(IC3Error):
     """What a person handed in is wrong."""
+
+
+class ClientError(IC3Error):
+    """A command cannot use the running server."""
+
+
+class ServerAway(ClientError):  # noqa: N818  a state
+    """The running server does not answer."""
+
+
+class LoginError(ClientError):
+    """The running server does not let the command in."""
+
+
+class AnswerError(ClientError):
+    """The running server refused what was asked."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class ApiError(IC3Error):

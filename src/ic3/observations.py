@@ -193,6 +193,14 @@ class RunRowsDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmHistoryLost:
+    """Changes of alarms were not stored and never will be; the newest states are."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class InboxFull:
     """New lines of the inbox were left out, since it holds as many as it may."""
 
@@ -263,6 +271,28 @@ class ClientClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationTried:
+    """Changes of alarms were told by a route, or were not.
+
+    Attributes:
+        outcome: `sent`, `waiting` for another try, or `dead`.
+    """
+
+    route: str
+    outcome: str
+    number: int
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsLeftOut:
+    """Changes of alarms were not told, since more waited than may."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoginRefused:
     """A login failed or was throttled."""
 
@@ -309,6 +339,7 @@ Observation = (
     | RunLogged
     | RunFailed
     | RunRowsDropped
+    | AlarmHistoryLost
     | InboxFull
     | ReplayEnded
     | TicksSkipped
@@ -318,6 +349,8 @@ Observation = (
     | PartitionsKept
     | RolledUp
     | ClientClosed
+    | NotificationTried
+    | NotificationsLeftOut
     | LoginRefused
     | RequestFailed
     | Stopping

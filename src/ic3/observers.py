@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
+    AlarmHistoryLost,
     AssetsJudged,
     BreakerClosed,
     BreakerOpened,
@@ -22,6 +23,8 @@ from ic3.observations import (
     InboxFull,
     LoginRefused,
     MonitoringStarted,
+    NotificationsLeftOut,
+    NotificationTried,
     Observation,
     OwnClockSuspect,
     PartitionsKept,
@@ -127,6 +130,8 @@ class LogObserver:
                 log.error("a sweep in the spool is lost", spool_id=spool_id, why=why)
             case RunRowsDropped(number):
                 log.warning("run rows dropped while the database was away", number=number)
+            case AlarmHistoryLost(number, why):
+                log.error("history of alarms is lost", number=number, why=why)
             case InboxFull(number):
                 log.warning("inbox full, new lines left out", number=number)
             case ReplayEnded(number, rows, envelopes, error):
@@ -150,6 +155,10 @@ class LogObserver:
                 pass  # counted; once in five minutes at least
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
+            case NotificationTried() as tried:
+                self._notified(tried)
+            case NotificationsLeftOut(number):
+                log.error("notifications left out: too many wait", number=number)
             case LoginRefused(username, address, why):
                 log.warning("login refused", username=username, address=address, why=why)
             case RequestFailed(request_id, path, error):
@@ -158,6 +167,15 @@ class LogObserver:
                 log.info("stopping", why=why)
             case _:
                 assert_never(observation)
+
+    def _notified(self, tried: NotificationTried) -> None:
+        """A line where it went wrong first or for good; what went well is counted."""
+        if tried.outcome == "dead":
+            self._log.error(
+                "notification given up", route=tried.route, number=tried.number, why=tried.why
+            )
+        elif tried.outcome == "waiting" and tried.attempt == 1:
+            self._log.warning("notification waits", route=tried.route, why=tried.why)
 
     def library(self, record: logging.LogRecord) -> None:
         """Write what a library said in one line, without its traceback."""
@@ -215,6 +233,9 @@ class MetricsObserver:
         self._keys = Gauge(
             "ic3_keys", "Keys of the last run by state.", ["state"], registry=registry
         )
+        self._alarms_lost = Counter(
+            "ic3_alarm_changes_lost", "Changes of alarms that were not stored.", registry=registry
+        )
         self._left_out = Counter(
             "ic3_inbox_left_out", "New lines beyond the bound of the inbox.", registry=registry
         )
@@ -258,6 +279,9 @@ class MetricsObserver:
         self._closed = Counter(
             "ic3_ws_closed", "Live clients closed by us.", ["reason"], registry=registry
         )
+        self._notified = Counter(
+            "ic3_notifications", "Tries to tell of alarms.", ["outcome"], registry=registry
+        )
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
         self._breaker = Gauge(
@@ -293,6 +317,8 @@ class MetricsObserver:
                 self._breaker.set(0)
             case InboxFull(number):
                 self._left_out.inc(number)
+            case AlarmHistoryLost(number):
+                self._alarms_lost.inc(number)
             case ReplayEnded(_, rows):
                 self._rows.labels("replayed").inc(rows)
             case RolledUp(written):
@@ -314,6 +340,10 @@ class MetricsObserver:
                 self._away.set(0)
             case ClientClosed(reason):
                 self._closed.labels(reason).inc()
+            case NotificationTried(_, outcome, number):
+                self._notified.labels(outcome).inc(number)
+            case NotificationsLeftOut(number):
+                self._notified.labels("left_out").inc(number)
             case LoginRefused():
                 self._logins.inc()
             case RequestFailed():

@@ -93,6 +93,15 @@ def zone_name(text: str) -> str:
     return text
 
 
+def mail_address(text: str) -> str:
+    """A plain address of mail, without a name."""
+    local, at, domain = text.partition("@")
+    good = at and local and domain and "@" not in domain and text.isascii() and text.isprintable()
+    if not good or any(mark in text for mark in ' <>,;:"()[]\\'):
+        raise ValueError("must be an address such as ic3@example.org")
+    return text
+
+
 def default_data_dir() -> Path:
     """`/var/lib/ic3` for root, otherwise a folder of the user's own."""
     if os.geteuid() == 0:
@@ -213,6 +222,21 @@ class Settings:
         "The plant's zone: in it hours, days, weeks and months of the history begin.",
         parse=zone_name,
     )  # fmt: skip
+    webhook_allow_private: bool = option(
+        "IC3_WEBHOOK_ALLOW_PRIVATE", False,
+        "Let webhooks call this machine and private networks; link-local and metadata addresses"
+        " never.",
+        parse=switch, shown="0",
+    )  # fmt: skip
+    smtp_url: str | None = option(
+        "IC3_SMTP_URL", None,
+        "Mail server for notifications, smtp://user:password@host:port (with STARTTLS, which only"
+        " a server on this machine may lack) or smtps://…; unset: no mail.",
+        secret=True,
+    )  # fmt: skip
+    smtp_from: str = option(
+        "IC3_SMTP_FROM", "ic3@localhost", "Address that mail comes from.", parse=mail_address
+    )
     adopt_zone: str = option(
         "IC3_ADOPT_ZONE", "Asia/Kolkata",
         "Zone of the zoneless run times in a database of the original backend.", parse=zone_name,

@@ -176,6 +176,10 @@ class Spool:
         self.uuid = ""
         self.level = SpoolLevel()
 
+    def share(self) -> float:
+        """How full it is, of what it may hold: 0 to 1, more where nothing could be dropped."""
+        return self.level.bytes / self._cap_bytes
+
     async def open(self) -> Opened:
         """Open the file, or set a damaged one aside and begin a new one.
 

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 
 from ic3.api import ROUTES
+from ic3.api.alarm_acts import AlarmDesk
+from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import FrameProtocol, LiveSocket
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -26,24 +30,34 @@ from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarms import Alarms
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.gateway.breaker import Breaker
 from ic3.hub.local import LocalHub
+from ic3.hub.mail import Mail
+from ic3.hub.notices import Notices
+from ic3.hub.webhook import Webhook
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.access import AccessStore
+from ic3.store.alarm_kpi import KpiStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
+from ic3.store.notify import NotifyStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
@@ -124,6 +138,8 @@ class Site:
     access: Access
     events: PendingEvents
     logins: Logins
+    alarms: Alarms
+    journal: AlarmJournal
 
     def token(
         self, role: Role = Role.VIEWER, name: str = "asha", *,
@@ -226,6 +242,7 @@ async def serving(
     max_per_user: int = 10,
     ping_s: float | None = None,
     gateway: str = "http://gateway:3000",
+    allow_private: bool = True,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
 
@@ -238,6 +255,7 @@ async def serving(
         max_per_user: Live clients of one user.
         ping_s: Seconds between pings and until one is missed.
         gateway: The address shown.
+        allow_private: Whether webhooks may call this machine.
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
@@ -257,6 +275,8 @@ async def serving(
     )
     access, events = Access(), PendingEvents()
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock, access=access), Tickets(clock)
+    alarms, journal = Alarms(), AlarmJournal()
+    journal.follow(alarms)
     throttle, passwords = Throttle(clock), Passwords()
     breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
     reads = MonitoringReads(latest, runs)
@@ -293,6 +313,16 @@ async def serving(
             "run_store": RunStore(requests),
             "mappings": MappingStore(requests), "replays": ReplayStore(requests),
             "audits": AuditStore(requests), "clock": clock,
+            "notifications": Notifications(
+                NotifyStore(requests), Notices(),
+                {
+                    RouteKind.WEBHOOK: Webhook(clock=clock, allow_private=allow_private),
+                    RouteKind.EMAIL: Mail(
+                        server=None, sender="ic3@localhost", zone=ZoneInfo(ZONE), clock=clock
+                    ),
+                },
+                allow_private, Router(ZoneInfo(ZONE)), clock,
+            ),
             "quarantine": Quarantine(
                 QuarantineStore(requests), TelemetryStore(database), latest, clock, simulated=False
             ),
@@ -301,6 +331,9 @@ async def serving(
             ),
             "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(requests), clock, ZONE),
+            "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
+            "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
             **(more or {}),
         },
         hot={
@@ -325,7 +358,8 @@ async def serving(
     await until(lambda: http.started)
     site = Site(
         bound.getsockname()[1], clock, database, latest, runs, feed, hub, tokens, tickets,
-        throttle, passwords, readiness, http, task, told, access, events, logins,
+        throttle, passwords, readiness, http, task, told, access, events, logins, alarms,
+        journal,
     )  # fmt: skip
     try:
         yield site

@@ -64,6 +64,32 @@ INSERT INTO ic3_asset_state (serial, state, since) SELECT asset_id, 'fresh', now
 INSERT INTO ic3_feed_event (at, serial, event)
     SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', 'asset ' || n, 'state'
     FROM generate_series(1, 20000) n;
+INSERT INTO ic3_alarm (id, version, source_kind, source, condition, priority, state, active, text,
+    notify, raised_at, cleared_at, flaps, comments)
+    SELECT n, 2, 'asset', 'asset ' || n % 5000, 'PRESSURE.low', 2,
+        CASE WHEN n > 19900 THEN 'unacknowledged' ELSE 'cleared' END, n > 19900, '', '[]',
+        '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds',
+        CASE WHEN n > 19900 THEN NULL ELSE now() - (20000 - n) * interval '15 seconds' END, 0, 0
+    FROM generate_series(1, 20000) n;
+INSERT INTO ic3_alarm_event (alarm_id, version, at, what, state, active, priority)
+    SELECT id, n, raised_at + n * interval '1 second', CASE n WHEN 1 THEN 'new' ELSE 'ack' END,
+        'unacknowledged', true, 2 FROM ic3_alarm, generate_series(1, 2) n;
+INSERT INTO ic3_alarm_hold (id, kind, reason, who, from_at, ended_at)
+    SELECT n, 'shelved', 'x', 'asha', now(),
+        CASE WHEN n > 4990 THEN NULL ELSE now() - (5000 - n) * interval '1 minute' END
+    FROM generate_series(1, 5000) n;
+INSERT INTO ic3_alarm_rule (name, kind, enabled, states, priority, deadband, on_delay_s,
+    off_delay_s, notify, text)
+    SELECT 'rule ' || n, 'high', true, '[]', 2, 0, 0, 0, '[]', '' FROM generate_series(1, 3000) n;
+INSERT INTO ic3_route (name, kind, address, changed_by)
+    SELECT 'route ' || n, 'webhook', 'https://x', 'asha' FROM generate_series(1, 20) n;
+INSERT INTO ic3_route_secret (route_id, url, secret) SELECT id, address, 'x' FROM ic3_route;
+INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event, state,
+    next_at, created_at, queued_at)
+    SELECT n % 20 + 1, 'x', n, 1, 'new', 1, '{}',
+        CASE WHEN n > 19900 THEN 'waiting' ELSE 'sent' END, now(),
+        '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', now()
+    FROM generate_series(1, 20000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 INSERT INTO ic3_login (login_id, username, began_at, used_at, confirmed_at, expires_at, whence,
@@ -91,6 +117,12 @@ RUN_ROW: Final[Mapping[str, object]] = {
     "tags_skipped": 0, "duration_ms": 0, "error_msg": None, "sweep_id": 1,
 }  # fmt: skip
 
+ROUTE_ROW: Final[Mapping[str, Any]] = {
+    "name": "route", "address": "https://x", "recipients": Jsonb([]), "enabled": True,
+    "least_priority": 4, "domains": Jsonb([]), "sources": Jsonb([]), "conditions": Jsonb([]),
+    "changes": Jsonb(["new"]), "quiet_from": None, "quiet_until": None, "quiet_priority": None,
+    "who": "asha",
+}  # fmt: skip
 OF_A_TAG: Final[Mapping[str, Any]] = {"register_ids": [1, 2], "tag_code": "P1"}
 OF_A_KIND: Final[Mapping[str, Any]] = {"category": "pump", "tag_code": "P1", "param_id": 1}
 JOB: Final[Mapping[str, Any]] = {
@@ -103,6 +135,14 @@ LINE: Final[Mapping[str, Any]] = {"kind": "tag", "serial": "asset 1", "tag_code"
 A_LOGIN: Final[Mapping[str, Any]] = {
     "login_id": "login 4711", "username": "user 1", "now": NOW, "why": "logout",
 }  # fmt: skip
+
+PAGE_OF_ALARMS: Final[Mapping[str, Any]] = {
+    "from_at": NOW - timedelta(days=1), "until_at": NOW, "before_at": NOW, "before_id": 10**9,
+    "priorities": None, "domains": None, "dma_ids": None, "sources": ["asset 1"],
+    "conditions": None, "text": None, "limit": 100,
+}  # fmt: skip
+
+SPAN_OF_ALARMS: Final[Mapping[str, Any]] = {"from_at": NOW - timedelta(hours=1), "until_at": NOW}
 
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "api_keys.ADD": {
@@ -136,6 +176,40 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "logins.OPEN": {"username": "user 1", "now": NOW},
     "logins.PROLONG": {"login_id": "login 4711", "now": NOW, "expires_at": NOW},
     "logins.USE": {"token_hash": b"x", "now": NOW},
+    "alarm_kpi.ACKNOWLEDGEMENT": SPAN_OF_ALARMS,
+    "alarm_kpi.CONDITIONS": {**SPAN_OF_ALARMS, "chatter_s": 60, "worst": 10},
+    "alarm_kpi.SLOTS": {**SPAN_OF_ALARMS, "slot_s": 600},
+    "alarm_kpi.STANDING": {"until_at": NOW, "long_ago": NOW - timedelta(days=1)},
+    "alarm_rules.ALL_RULES": {},
+    "alarm_rules.CHANGE_RULES": {"rows": Jsonb([]), "who": "asha"},
+    "alarm_rules.COUNT_RULES": {},
+    "alarm_rules.INSERT_RULES": {"rows": Jsonb([]), "who": None},
+    "alarm_rules.NAME_TAKEN": {"name": "rule 7", "id": 1},
+    "alarm_rules.REMOVE_RULE": {"id": 1},
+    "alarm_rules.RULE": {"id": 1},
+    "alarm_rules.SETTLE_VERSION": {},
+    "alarm_rules.TAKE_TURN": {},
+    "alarm_rules.VERSION": {},
+    "alarms.ALARM": {"id": 1},
+    "alarms.CLOSE_OTHERS": {
+        "id": 1, "source_kind": "asset", "source": "asset 1", "condition": "PRESSURE.low",
+        "at": NOW,
+    },
+    "alarms.EVENTS": {"id": 1},
+    "alarms.KEEP_ALARMS": {"rows": Jsonb([])},
+    "alarms.KEEP_EVENTS": {"rows": Jsonb([])},
+    "alarms.KEEP_HOLDS": {"rows": Jsonb([])},
+    "alarms.LAST_IDS": {},
+    "alarms.OPEN_ALARMS": {},
+    "alarms.OPEN_HOLDS": {},
+    "alarms.PAGE": PAGE_OF_ALARMS,
+    "alarms.PAGE_OF_SOURCES": PAGE_OF_ALARMS,
+    "alarms.TRIM_ALARMS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_EVENTS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_HOLDS": {"before": NOW - timedelta(days=400)},
+    "alarms.TRIM_MANY_ALARMS": {"keep": 500_000},
+    "alarms.TRIM_MANY_EVENTS": {"keep": 2_000_000},
+    "audit.RECORD_MANY": {"rows": Jsonb([])},
     "audit.RECORD": {
         "who": "asha", "role": "engineer", "what": "tag mapped", "whence": "127.0.0.1",
         "object": "x", "before": None, "after": Jsonb({}),
@@ -218,6 +292,33 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "monitoring.REMAP_STAGED": {},
     "monitoring.UNLOGGED_SWEEPS": {},
+    "notify.ADD_ROUTE": {**ROUTE_ROW, "kind": "webhook"},
+    "notify.CHANGE_KEY": {"id": 1, "secret": "x"},
+    "notify.CHANGE_ROUTE": {**ROUTE_ROW, "id": 1},
+    "notify.CHANGE_URL": {"id": 1, "url": "https://x"},
+    "notify.COUNT_ROUTES": {},
+    "notify.COUNT_WAITING": {},
+    "notify.DELETE_ROUTE": {"id": 1},
+    "notify.DELIVERY": {"id": 4711},
+    "notify.ENQUEUE": {"rows": Jsonb([])},
+    "notify.FORGET_TARGET": {"id": 1},
+    "notify.GIVE_UP_OLD": {"now": NOW, "before": NOW - timedelta(days=1)},
+    "notify.GIVE_UP_ROUTE": {"id": 1},
+    "notify.KEEP_TARGET": {"id": 1, "url": "https://x", "secret": "x"},
+    "notify.NAME_TAKEN": {"name": "route 7", "id": 1},
+    "notify.PAGE": {"below": 10**9, "state": None, "route_id": None, "limit": 100},
+    "notify.RESEND": {"id": 4711, "now": NOW},
+    "notify.ROUTE": {"id": 1},
+    "notify.ROUTES": {},
+    "notify.SETTLE": {
+        "ids": [4711], "state": "sent", "next_at": NOW, "status": 200, "error": None,
+        "ended_at": NOW,
+    },
+    "notify.TARGETS": {},
+    "notify.TRIM_DELIVERIES": {"before": NOW - timedelta(days=3)},
+    "notify.TRIM_MANY_DELIVERIES": {"keep": 4000},
+    "notify.WAITING_OF_ROUTE": {"route_id": 7, "limit": 1},
+    "notify.WAITING_ROUTES": {},
     "partitions.EXISTING": {"table": "telemetry"},
     "partitions.SIZES_OF_DAYS": {"today": "20260615"},
     "partitions.TAKE_TURN": {},
@@ -342,6 +443,7 @@ NOT_PLANNED: Final[Mapping[str, str]] = {
     "monitoring.COPY_STAGED": COPIES,
     "monitoring.STAGE_READINGS": DEFINES,
     "scope.CREATE_ROLE": "DO; EXPLAIN takes none",
+    "pool.SERVER_LIVENESS": "options of a session, no statement",
     "telemetry.COPY_STAGED": COPIES,
     "telemetry.COPY_TELEMETRY": COPIES,
     "telemetry.STAGE_TELEMETRY": DEFINES,
@@ -355,11 +457,19 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "telemetry.STORED_BEFORE", "register.ASSET_BY_SERIAL", "register.SERIALS", "users.BY_NAME",
         "users.REHASH", "inbox.PAGE", "inbox.SET_STATE", "inbox.SETTLE_LINES", "mappings.PAST_ROWS",
         "mappings.SET_TAG_STATES", "quarantine.PAGE", "quarantine.STORED_ALREADY",
+        "notify.COUNT_WAITING", "notify.GIVE_UP_OLD", "notify.DELIVERY", "notify.PAGE",
+        "notify.RESEND", "notify.SETTLE",
+        "notify.WAITING_OF_ROUTE", "notify.WAITING_ROUTES",
         "replays.CURRENT", "replays.ENVELOPES", "replays.NEXT_AT", "audit.NEWEST",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
         "states.RECENT_EVENTS", "logins.FIND", "logins.USE", "logins.ENDED", "logins.OPEN",
         "logins.PROLONG", "logins.END", "users.ONE",
+        "states.RECENT_EVENTS", "alarms.ALARM", "alarms.EVENTS", "alarms.LAST_IDS",
+        "alarms.CLOSE_OTHERS", "alarms.OPEN_ALARMS", "alarms.OPEN_HOLDS", "alarms.PAGE",
+        "alarms.PAGE_OF_SOURCES",
+        "alarms.TRIM_ALARMS", "alarms.TRIM_EVENTS", "alarms.TRIM_HOLDS", "alarm_rules.RULE",
+        "alarm_rules.NAME_TAKEN", "alarm_kpi.SLOTS",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}
@@ -452,6 +562,6 @@ def test_who_was_seen_is_looked_up_by_sweep(
 def test_the_rows_are_enough_for_an_index_to_pay(large: set[str]) -> None:
     assert large >= {
         "ic3_asset_master", "ic3_asset_tag_map", "ic3_ingest_run_log", "ic3_sweep", "ic3_user",
-        "asset_latest", "assets", "dead_letter", "telemetry_20260614",
+        "asset_latest", "assets", "dead_letter", "ic3_delivery", "telemetry_20260614",
         "ic3_asset_monitoring_data_20260614",
     }  # fmt: skip

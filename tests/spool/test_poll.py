@@ -19,6 +19,7 @@ from ic3.hub.local import LocalHub
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.register import RegisterStore
+from ic3.workers.alarms import News
 from ic3.workers.poll import Poll
 from ic3.workers.save import UnsavedSweeps
 
@@ -76,13 +77,19 @@ def unsaved() -> UnsavedSweeps:
 
 
 @pytest.fixture
-def poll(spool: Spool, reading: Reading, unsaved: UnsavedSweeps, clock: Any) -> Poll:
+def news() -> News:
+    return News()
+
+
+@pytest.fixture
+def poll(spool: Spool, reading: Reading, unsaved: UnsavedSweeps, news: News, clock: Any) -> Poll:
     feed, told = Feed(interval_s=15), list[Observation]()
     feed.restored = True
     return Poll(
         sweeper=reading, spool=spool, store=NOBODY, registers=Away(NOBODY),
         hub=LocalHub(clock=clock, observe=told.append, max_clients=1, max_per_user=1), feed=feed,
-        latest=LatestReadings(), unsaved=unsaved, interval_s=15, clock=clock, observe=told.append,
+        latest=LatestReadings(), unsaved=unsaved, news=news, interval_s=15,
+        clock=clock, observe=told.append,
     )  # fmt: skip
 
 
@@ -141,3 +148,35 @@ async def test_where_a_sweep_cannot_be_marked_as_begun_what_it_reads_is_accepted
     assert (record.read_ok, record.accepted, [each.text for each in accepted]) == (2, 1, [text])
     assert record.error == "spool: it cannot be written"
     assert await spool.gaps() == []
+
+
+def record(at: str, clock: Any) -> Envelope:
+    text = f'{{"record_id":"r-1","asset_id":"A","occurred_at":"2026-06-15T{at}Z","values":{{}}}}'
+    return parse("A", text, received_us=clock.now_us(), content_hash=b"h")
+
+
+async def test_alarms_see_what_is_accepted_and_newer_than_all_before(
+    poll: Poll, reading: Reading, news: News, clock: Any
+) -> None:
+    seen = []
+    for at in ("01:41:43", "01:41:58", "01:41:50", "01:59:00", "01:41:59"):
+        reading.news = [record(at, clock)]  # it is 01:42: one late, one from the future
+        await poll.step()
+        seen.append([each.occurred_us // 1_000_000 % 60 for each in news.take()])
+    assert seen == [[43], [58], [], [], [59]]
+
+
+async def test_alarms_never_see_what_the_spool_did_not_take(
+    poll: Poll, reading: Reading, spool: Spool, news: News, clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    async def refuse(*_: object) -> int:
+        raise SpoolError("spool: it cannot be written")
+
+    monkeypatch.setattr(spool, "accept", refuse)
+    reading.news = [record("01:41:43", clock)]
+    await poll.step()
+    assert news.take() == []
+    monkeypatch.undo()
+    await poll.step()
+    assert len(news.take()) == 1

@@ -19,7 +19,9 @@ DELETE FROM dead_letter; DELETE FROM ic3_asset_monitoring_data;
 DELETE FROM ic3_asset_monitoring_latest; DELETE FROM ic3_ingest_run_log;
 DELETE FROM ic3_asset_tag_map; DELETE FROM ic3_asset_master; DELETE FROM ic3_parameter_master;
 DELETE FROM ic3_user; DELETE FROM ic3_inbox; DELETE FROM ic3_replay;
-DELETE FROM ic3_asset_state; DELETE FROM ic3_feed_event
+DELETE FROM ic3_asset_state; DELETE FROM ic3_feed_event; DELETE FROM ic3_alarm;
+DELETE FROM ic3_alarm_event; DELETE FROM ic3_alarm_hold; DELETE FROM ic3_alarm_rule;
+UPDATE ic3_alarm_rule_version SET version = 0
 """
 
 

@@ -149,6 +149,12 @@ class Diagram(RuleBasedStateMachine):
             assert (each.held is not None) == (each.source in self.shelved)
 
     @invariant()
+    def all_alarms_are_as_all_holds_say(self) -> None:
+        told = len(self.heard.changes)
+        self.alarms._apply_holds(self.alarms.open, self.now, who=None, note=None)
+        assert len(self.heard.changes) == told
+
+    @invariant()
     def history_tells_the_present(self) -> None:
         told: dict[int, Alarm] = {}
         for change in self.heard.changes:

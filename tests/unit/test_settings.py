@@ -14,7 +14,9 @@ from ic3.settings import (
     options,
 )
 
-SECRETS = ["REDIS_API_TOKEN", "DATABASE_URL", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET"]
+SECRETS = [
+    "REDIS_API_TOKEN", "DATABASE_URL", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_SMTP_URL",
+]  # fmt: skip
 HIDDEN = "s3cr3t-" + "x" * 40
 PARSED: list[tuple[str, str, str, object]] = [
     ("REDIS_API_BASE", "http://127.0.0.1:8181", "redis_api_base", "http://127.0.0.1:8181"),
@@ -52,6 +54,9 @@ PARSED: list[tuple[str, str, str, object]] = [
     ("IC3_SPOOL_MAX_MIB", "1", "spool_max_mib", 1),
     ("IC3_SPOOL_MAX_HOURS", "0.5", "spool_max_hours", 0.5),
     ("REDIS_API_MGET_PATH", "/api/redis/mget", "redis_api_mget_path", "/api/redis/mget"),
+    ("IC3_WEBHOOK_ALLOW_PRIVATE", "1", "webhook_allow_private", True),
+    ("IC3_SMTP_URL", HIDDEN, "smtp_url", HIDDEN),
+    ("IC3_SMTP_FROM", "ic3@water.example", "smtp_from", "ic3@water.example"),
     ("IC3_LOG_FORMAT", "json", "log_format", "json"),
 ]
 REFUSED = [
@@ -83,6 +88,9 @@ REFUSED = [
     ("IC3_SPOOL_MAX_HOURS", "0", "must be between 0.01 and"),
     ("REDIS_API_MGET_PATH", "mget", "must be a path that begins with /"),
     ("REDIS_API_MGET_PATH", "/m get", "must be a path that begins with /"),
+    ("IC3_WEBHOOK_ALLOW_PRIVATE", "maybe", "must be 1 or 0"),
+    ("IC3_SMTP_FROM", "IC3 <ic3@water.example>", "must be an address such as"),
+    ("IC3_SMTP_FROM", "a@b\r\nBcc: c@d", "must be an address such as"),
     ("IC3_LOG_FORMAT", "JSON", "must be one of text, json"),
 ]
 # Any text is good for these: an address, a path, a word the next layer checks.
@@ -90,6 +98,7 @@ FREE_TEXT = {
     "REDIS_API_BASE", "REDIS_API_CA_FILE", "REDIS_API_TOKEN", "DATABASE_URL", "IC3_HOST",
     "IC3_DATA_DIR", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_JWT_SECRET_PREVIOUS",
     "IC3_CORS_ORIGINS",
+    "IC3_SMTP_URL",
 }  # fmt: skip
 
 

@@ -8,12 +8,20 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from ic3 import __version__
-from ic3.errors import DatabaseAway, GatewayError, IC3Error, SettingsError
+from ic3.errors import (
+    DatabaseAway,
+    GatewayError,
+    IC3Error,
+    LoginError,
+    ServerAway,
+    SettingsError,
+)
 
 OK: Final = 0
 PROBLEM: Final = 1
 USAGE: Final = 2
 WARNINGS: Final = 3
+LOGIN: Final = 4
 UNREACHABLE: Final = 5
 INTERRUPTED: Final = 130
 
@@ -45,7 +53,7 @@ def options(
 
 def main() -> NoReturn:
     """Run a command; every foreseeable fault is one line and an exit code."""
-    for name in ("run", "read", "setup", "plant", "tags", "export"):
+    for name in ("run", "read", "setup", "plant", "tags", "export", "alarms", "tail"):
         import_module(f"ic3.cli.{name}")
     # What the driver meets is told by the store in our words; its own lines have no stamp.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
@@ -72,8 +80,10 @@ def _next_step(error: IC3Error) -> str:
 
 def _code_of(error: IC3Error) -> int:
     match error:
-        case DatabaseAway() | GatewayError():
+        case DatabaseAway() | GatewayError() | ServerAway():
             return UNREACHABLE
+        case LoginError():
+            return LOGIN
         case SettingsError():
             return USAGE
         case _:

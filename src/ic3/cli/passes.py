@@ -28,6 +28,7 @@ from ic3.store.pool import Database
 from ic3.store.presence import no_server_beside
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.workers.alarms import News
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.poll import SWEEP_SHARE, Poll
 from ic3.workers.save import Save, UnsavedSweeps
@@ -112,8 +113,8 @@ async def _write(
     feed = Feed(interval_s=settings.poll_interval_s)
     await Poll(
         sweeper=sweeper, spool=spool, store=store, registers=registers, hub=hub, feed=feed,
-        latest=latest, unsaved=unsaved, interval_s=settings.poll_interval_s, clock=clock,
-        observe=_quiet,
+        latest=latest, unsaved=unsaved, news=News(), interval_s=settings.poll_interval_s,
+        clock=clock, observe=_quiet,
     ).step()  # fmt: skip
     sweep = sweeper.begin()
     for _ in range(left + 1):

@@ -217,7 +217,7 @@ class Alarms:
         self._holds: dict[int, Hold] = {}
         self._listeners: list[Callable[[Change], None]] = []
         self._hold_listeners: list[Callable[[Hold], None]] = []
-        self._applied_us = 0
+        self._expired_us = 0
         self.evaluated_us: int | None = None
         self.refused = 0
 
@@ -241,10 +241,25 @@ class Alarms:
             self._keep(alarm)
         self._holds = {each.id: each for each in holds}
 
+    def settle(self, at_us: int) -> None:
+        """Bring what was restored to what the holds say now.
+
+        A process that was killed may have stored the end of a hold and not what it freed.
+        """
+        self.expire(at_us)
+        self._apply_holds(list(self._open.values()), at_us, who=None, note=None)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
     @property
     def open(self) -> list[Alarm]:
         """Every open alarm, worst first: unacknowledged, priority, newest; held ones last."""
         return sorted(self._open.values(), key=worst_first)
+
+    def each(self) -> Iterable[Alarm]:
+        """Every open alarm, in no order."""
+        return self._open.values()
 
     @property
     def holds(self) -> list[Hold]:
@@ -323,7 +338,9 @@ class Alarms:
         self._holds[made.id] = made
         for listener in self._hold_listeners:
             listener(made)
-        self._apply_holds(at_us, who=made.who, note=made.reason)
+        called = [each for each in self._open.values() if each.held is None]
+        covered = [each for each in called if made.covers(each, at_us)]
+        self._apply_holds(covered, at_us, who=made.who, note=made.reason)
         return made
 
     def release(self, hold_id: int, *, who: str | None, at_us: int) -> Hold:
@@ -338,7 +355,8 @@ class Alarms:
         ended = msgspec.structs.replace(held, ended_us=at_us, ended_by=who)
         for listener in self._hold_listeners:
             listener(ended)
-        self._apply_holds(at_us, who=who, note=None)
+        freed = [each for each in self._open.values() if each.hold_id == hold_id]
+        self._apply_holds(freed, at_us, who=who, note=None)
         return ended
 
     def expire(self, at_us: int) -> None:
@@ -350,8 +368,12 @@ class Alarms:
         ]
         for hold_id in over:
             self.release(hold_id, who=None, at_us=at_us)
-        if any(self._applied_us < each.from_us <= at_us for each in self._holds.values()):
-            self._apply_holds(at_us, who=None, note=None)
+        begun = [each for each in self._holds.values() if self._expired_us < each.from_us <= at_us]
+        self._expired_us = at_us
+        for hold in begun:
+            called = [each for each in self._open.values() if each.held is None]
+            covered = [each for each in called if hold.covers(each, at_us)]
+            self._apply_holds(covered, at_us, who=None, note=None)
 
     def _raise(self, finding: Finding, at_us: int) -> None:
         if len(self._open) >= OPEN_LIMIT:
@@ -395,10 +417,14 @@ class Alarms:
             )  # fmt: skip
             self._tell(Change(What.CLEAR, changed, at_us))
 
-    def _apply_holds(self, at_us: int, *, who: str | None, note: str | None) -> None:
-        """Bring every open alarm to what the holds say now."""
-        self._applied_us = at_us
-        for alarm in list(self._open.values()):
+    def _apply_holds(
+        self, alarms: Sequence[Alarm], at_us: int, *, who: str | None, note: str | None
+    ) -> None:
+        """Bring open alarms to what the holds say now.
+
+        Only those that can change: all alarms with all holds take seconds where there are many.
+        """
+        for alarm in alarms:
             hold = self._hold_of(alarm, at_us)
             if hold is not None and hold.id != alarm.hold_id:
                 changed = self._moved(alarm, held=hold.kind, hold_id=hold.id)

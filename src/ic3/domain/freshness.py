@@ -328,6 +328,32 @@ class Freshness:
             asset.judged = True
         return self._counts
 
+    @property
+    def gateway_lost(self) -> bool:
+        """Whether the last three sweeps brought nothing at all."""
+        return self._failures >= MISSED_SWEEPS
+
+    def knows_pace(self, serial: str, *, now: float) -> bool:
+        """Whether its silence says anything: its cadence is learned, or a day has passed.
+
+        Until an earlier process's cadences are restored none is known.
+        """
+        asset, cadence = self._assets.get(serial), self._cadences.get(serial)
+        if asset is None or not self._restored:
+            return False
+        if cadence is not None and cadence.seconds is not None:
+            return True
+        return asset.last_new is not None and now - asset.last_new > LONGEST_CADENCE_S
+
+    def states(self) -> Iterator[tuple[str, State]]:
+        """Serial number and state of each asset that has been judged."""
+        return ((serial, each.state) for serial, each in self._assets.items() if each.judged)
+
+    def domain_of(self, serial: str) -> str | None:
+        """The domain that an asset's newest record names."""
+        asset = self._assets.get(serial)
+        return asset.domain if asset else None
+
     def stale_after_s(self, serial: str, tag: str) -> float | None:
         """Seconds without a new record after which a tag is stale; None for a stranger."""
         asset = self._assets.get(serial)
@@ -366,11 +392,6 @@ class Freshness:
         if self._sorted is None:
             self._sorted = sorted(self._assets)
         return self._sorted
-
-    def domain_of(self, serial: str) -> str | None:
-        """The domain that the newest record of an asset names."""
-        asset = self._assets.get(serial)
-        return None if asset is None else asset.domain
 
     def counts_of(self, sees: Callable[[str], bool]) -> tuple[int, dict[State, int]]:
         """The assets that somebody sees, in all and by state as last judged."""

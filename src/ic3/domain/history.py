@@ -191,7 +191,7 @@ def ask(
     """
     if not LEAST_POINTS <= max_points <= MOST_POINTS:
         raise InputError(f"max_points: must be between {LEAST_POINTS} and {MOST_POINTS}")
-    from_us, to_us = _instant("from", begin), _instant("to", end)
+    from_us, to_us = instant("from", begin), instant("to", end)
     if from_us >= to_us:
         raise InputError("to: must be later than from, which is inside while to is outside")
     chosen = _bucket(bucket, to_us - from_us, max_points)
@@ -294,7 +294,12 @@ def csv_rows(
             yield [*about, point.percent_good, *(point.figure(each) for each in figures)]
 
 
-def _instant(name: str, text: str) -> int:
+def instant(name: str, text: str) -> int:
+    """Microseconds of a time that a request names; `name` is the parameter.
+
+    Raises:
+        InputError: It is none.
+    """
     if not text:
         raise InputError(f"{name}: required, such as 2026-06-15T00:00:00+05:30")
     try:

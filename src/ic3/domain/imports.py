@@ -1,4 +1,4 @@
-"""CSV files for the register, the parameters and the tag map, checked line by line."""
+"""CSV files for the register, the parameters, the tag map and rules, checked line by line."""
 
 import csv
 import io
@@ -81,6 +81,21 @@ def kind(cell: str) -> str:
     return cell
 
 
+def priority(cell: str) -> int:
+    """How soon somebody must act."""
+    if cell not in {"1", "2", "3", "4"}:
+        raise ValueError("must be 1 (critical), 2, 3 or 4 (low)")
+    return int(cell)
+
+
+def switch(cell: str) -> bool:
+    """Yes or no."""
+    word = cell.lower()
+    if word not in {"true", "yes", "1", "false", "no", "0"}:
+        raise ValueError("must be yes or no")
+    return word in {"true", "yes", "1"}
+
+
 # Column to check; the first `required` columns must not be empty, the key makes a line unique.
 COLUMNS: Final[Mapping[str, Mapping[str, Check]]] = {
     "register": {
@@ -96,16 +111,24 @@ COLUMNS: Final[Mapping[str, Mapping[str, Check]]] = {
         "decimals": decimals,
     },
     "tagmap": {"serialnumber": text, "tag_code": text, "param_tag_code": text},
+    "rules": {
+        "name": text, "kind": text, "enabled": switch, "parameter": text, "category": text,
+        "domain": text, "dma_id": text, "serial": text, "limit": number, "states": text,
+        "priority": priority, "deadband": number, "on_delay_s": number, "off_delay_s": number,
+        "notify": text, "text": text,
+    },
 }  # fmt: skip
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "register": ("serialnumber",),
     "parameters": ("param_tag_code", "parameter_name"),
     "tagmap": ("serialnumber", "tag_code", "param_tag_code"),
+    "rules": ("name", "kind"),
 }
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "register": ("serialnumber",),
     "parameters": ("param_tag_code",),
     "tagmap": ("serialnumber", "tag_code"),
+    "rules": ("name",),
 }
 
 
@@ -149,7 +172,7 @@ def read_csv(table: str, data: bytes) -> FileImport:
     """Read and check a file.
 
     Args:
-        table: `register`, `parameters` or `tagmap`.
+        table: `register`, `parameters`, `tagmap` or `rules`.
         data: UTF-8 CSV with a header line; columns in any order, missing ones count as empty.
     """
     found = FileImport(table)

@@ -7,7 +7,7 @@ import msgspec
 
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.mapping import Moved, Past, Reading, Register, TagsOfAsset, map_envelopes
-from ic3.domain.quality import Quality, Repeated, Repeats
+from ic3.domain.quality import Quality, Reason, Repeated, Repeats
 from ic3.domain.sweeps import Equation, batches, mapping_equation
 
 StaleAfter = Callable[[str, str], float | None]
@@ -57,6 +57,8 @@ class LatestReadings:
         self._stale_after_s = stale_after_s
         self._repeats = Repeats()
         self.register = Register()
+        self.restored = False
+        self._frozen: set[tuple[int, str]] = set()
 
     def past(self, moved: Moved) -> Past:
         """What readings newer than these, and than those that `moved` holds, are judged by."""
@@ -65,6 +67,13 @@ class LatestReadings:
     def replace(self, assets: dict[int, TagsOfAsset]) -> None:
         """Take what the latest table holds."""
         self._assets = assets
+        self._frozen = {
+            (register_id, tag)
+            for register_id, tags in assets.items()
+            for tag, newest in tags.items()
+            if newest.quality_reason == Reason.FROZEN
+        }
+        self.restored = True
 
     def apply(self, changed: Mapping[int, TagsOfAsset], repeated: Iterable[Repeated] = ()) -> None:
         """Take what the mapping moved, once it is in the database.
@@ -73,8 +82,21 @@ class LatestReadings:
             changed: Register id to the newest readings.
             repeated: Gauges that showed the number they had before.
         """
-        self._repeats.learn(changed, repeated)
+        again = list(repeated)
+        self._repeats.learn(changed, again)
         self._assets.update(changed)
+        # Only a number that was there before can be frozen, so few are looked at.
+        self._frozen.update((register_id, tag) for register_id, tag, _ in again)
+        self._frozen = {each for each in self._frozen if self._is_frozen(*each)}
+
+    def _is_frozen(self, register_id: int, tag: str) -> bool:
+        newest = self._assets.get(register_id, {}).get(tag)
+        return newest is not None and newest.quality_reason == Reason.FROZEN
+
+    @property
+    def frozen(self) -> frozenset[tuple[int, str]]:
+        """Register id and tag of gauges that repeat their number for longer than usual."""
+        return frozenset(self._frozen)
 
     def live(self, serial: str) -> Live:
         """The newest readings of an asset; empty for one that is unknown or has none."""

@@ -71,34 +71,39 @@ class Feed:
         self._newest.extend(reversed(newest))
         self.restored = True
 
-    def take(self, sweep: Sweep) -> None:
-        """Take a sweep that has ended; a failed one brings what it read before it failed."""
+    def take(self, sweep: Sweep) -> list[Envelope]:
+        """Take a sweep that has ended; a failed one brings what it read before it failed.
+
+        Returns:
+            Its envelopes of plausible time that are newer than all known of their assets.
+        """
         self.last_sweep_at = sweep.ended_at or sweep.begun_at
         self.last_error = sweep.error
         self.freshness.take(sweep)
         if sweep.error is None:
             self.last_good_at = self.last_sweep_at
-        for envelope in sweep.envelopes:
-            self._move(envelope)
+        news = [envelope for envelope in sweep.envelopes if self._move(envelope)]
         self._newest.extend(sweep.envelopes[-NEWEST_LIMIT:])
+        return news
 
     def judge_times(self, sweep: Sweep) -> None:
         """Count what is late or of a suspect time in a sweep that is not taken yet."""
         sweep.times = self.freshness.times_of(sweep)
 
-    def _move(self, envelope: Envelope) -> None:
+    def _move(self, envelope: Envelope) -> bool:
         """Late news neither refreshes nor alarms; of an impossible time only the asset counts."""
         serial, received_us, occurred_us = (
             envelope.asset_id, envelope.received_us, envelope.occurred_us,
         )  # fmt: skip
         if plausibility(occurred_us, now_us=received_us) is not Plausibility.PLAUSIBLE:
             self._assets.setdefault(serial, AssetState(received_us, None, None))
-            return
+            return False
         before = self._assets.get(serial)
         if before is None or before.occurred_us <= occurred_us:
             self._assets[serial] = AssetState(
                 received_us, envelope.quality, envelope.alarm, occurred_us
             )
+        return before is None or before.occurred_us < occurred_us
 
     def newest(self, limit: int, sees: Callable[[str], bool] = lambda _: True) -> list[Envelope]:
         """The envelopes received last of the assets that somebody sees, newest first."""

@@ -1,5 +1,7 @@
 """The audit log: every act of a person, in the transaction of the act."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +14,13 @@ from ic3.store.pool import Connection, Database
 RECORD: Final = """
 INSERT INTO audit_log (who, role, what, whence, object, before, after)
 VALUES (%(who)s, %(role)s, %(what)s, %(whence)s, %(object)s, %(before)s, %(after)s)
+"""
+RECORD_MANY: Final = """
+INSERT INTO audit_log (who, role, what, whence, object, before, after)
+SELECT who, role, what, whence, object, before, after
+FROM jsonb_to_recordset(%(rows)s) AS given (number int, who text, role text, what text, whence text,
+    object text, before jsonb, after jsonb)
+ORDER BY number
 """
 NEWEST: Final = """
 SELECT id, at, who, role, what, whence, object, before, after, chain, encode(hash, 'hex')
@@ -81,6 +90,17 @@ class Verified(msgspec.Struct, frozen=True):
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewAct:
+    """A row to be written; `about` is what it is done to, the rest as for `record`."""
+
+    actor: Actor
+    what: str
+    about: str
+    before: object = None
+    after: object = None
+
+
 async def record(
     connection: Connection, actor: Actor, what: str, object_: str, *, before: object = None,
     after: object = None,
@@ -107,6 +127,21 @@ async def record(
 
 def _plain(wanted: Wanted) -> dict[str, Any]:
     return dict(msgspec.to_builtins(wanted))
+
+
+async def record_many(connection: Connection, acts: Sequence[NewAct]) -> None:
+    """Note acts in the transaction that writes them, in their order."""
+    if not acts:
+        return
+    rows = [
+        {
+            "number": number, "who": each.actor.who, "role": each.actor.role, "what": each.what,
+            "whence": each.actor.whence, "object": each.about, "before": each.before,
+            "after": each.after,
+        }
+        for number, each in enumerate(acts)
+    ]  # fmt: skip
+    await connection.execute(RECORD_MANY, {"rows": Jsonb(rows)})
 
 
 class AuditStore:

@@ -103,6 +103,10 @@ class Availability:
             self.since, self.reason = self._clock.now(), reason
             self._observe(DatabaseLost(reason))
 
+    def why_away(self) -> str | None:
+        """Why it cannot be reached; None while it can."""
+        return None if self.since is None else self.reason
+
     def back(self) -> None:
         """It has answered."""
         if self.since is not None:

@@ -1,23 +1,31 @@
 """The workers, and the table of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
+from ic3.domain.alarm_journal import AlarmJournal
+from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.latest import LatestReadings
+from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.notices import Carrier, Notices
 from ic3.observations import Observe
 from ic3.spool import Spool
 from ic3.store.access import AccessStore
+from ic3.store.alarm_rules import RuleStore
+from ic3.store.alarms import AlarmStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
@@ -25,7 +33,11 @@ from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.workers.access import AccessWorker
+from ic3.workers.alarm_log import AlarmLog
+from ic3.workers.alarm_rules import AlarmRules
+from ic3.workers.alarms import Alarms, News, Noticed
 from ic3.workers.monitoring import EndedSweeps, Monitoring
+from ic3.workers.notify import Notify
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
@@ -51,6 +63,13 @@ class Parts:
     partitions: PartitionStore
     rollups: RollupStore
     states: StateStore
+    alarm_store: AlarmStore
+    journal: AlarmJournal
+    rule_store: RuleStore
+    notices: Notices
+    router: Router
+    notify: NotifyStore
+    carriers: Mapping[RouteKind, Carrier]
     hub: LocalHub
     feed: Feed
     latest: LatestReadings
@@ -61,6 +80,12 @@ class Parts:
     access_store: AccessStore
     audits: AuditStore
     audit_days: int
+    alarms: OpenAlarms
+    rules: RuleTable
+    news: News
+    noticed: Noticed
+    away: Callable[[], str | None]
+    spool_share: Callable[[], float]
     interval_s: float
     clock: Clock
     observe: Observe
@@ -70,8 +95,8 @@ def _poll(parts: Parts) -> Worker:
     return Poll(
         sweeper=parts.sweeper, spool=parts.spool, store=parts.telemetry,
         registers=parts.registers, hub=parts.hub, feed=parts.feed, latest=parts.latest,
-        unsaved=parts.unsaved, interval_s=parts.interval_s, clock=parts.clock,
-        observe=parts.observe,
+        unsaved=parts.unsaved, news=parts.news, interval_s=parts.interval_s,
+        clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 
@@ -119,6 +144,31 @@ def _access(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _alarm_log(parts: Parts) -> Worker:
+    return AlarmLog(
+        journal=parts.journal, store=parts.alarm_store, clock=parts.clock, observe=parts.observe
+    )
+
+
+def _alarm_rules(parts: Parts) -> Worker:
+    return AlarmRules(rules=parts.rules, store=parts.rule_store)
+
+
+def _alarms(parts: Parts) -> Worker:
+    return Alarms(
+        alarms=parts.alarms, rules=parts.rules, news=parts.news, noticed=parts.noticed,
+        feed=parts.feed, latest=parts.latest, away=parts.away, spool_share=parts.spool_share,
+        interval_s=parts.interval_s, clock=parts.clock,
+    )  # fmt: skip
+
+
+def _notify(parts: Parts) -> Worker:
+    return Notify(
+        notices=parts.notices, router=parts.router, store=parts.notify, carriers=parts.carriers,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -128,4 +178,8 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _rollup,
     _states,
     _access,
+    _alarm_log,
+    _alarm_rules,
+    _alarms,
+    _notify,
 )

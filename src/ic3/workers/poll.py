@@ -1,10 +1,12 @@
 """Sweep the gateway once an interval, accept what is new, broadcast it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from ic3.clock import Clock
+from ic3.domain.envelope import Envelope
 from ic3.domain.gaps import Missed
 from ic3.domain.latest import LatestReadings
 from ic3.domain.status import AssetState, Feed
@@ -36,6 +38,13 @@ class Unsaved(Protocol):
         """
 
 
+class News(Protocol):
+    """Where what is newer than all before waits to be judged."""
+
+    def put(self, envelopes: Sequence[Envelope]) -> None:
+        """Hand over; never waits."""
+
+
 class Poll:
     """One round is one sweep, whatever becomes of it.
 
@@ -56,6 +65,7 @@ class Poll:
         feed: Feed,
         latest: LatestReadings,
         unsaved: Unsaved,
+        news: News,
         interval_s: float,
         clock: Clock,
         observe: Observe,
@@ -70,6 +80,7 @@ class Poll:
         self._feed = feed
         self._latest = latest
         self._unsaved = unsaved
+        self._news = news
         self._clock = clock
         self._observe = observe
         self._interval_s = interval_s
@@ -98,7 +109,7 @@ class Poll:
             elif isinstance(outcome, BaseException):
                 raise outcome
         await self._accept(sweep)
-        self._feed.take(sweep)
+        self._news.put(self._feed.take(sweep))
         gaps = self._missed.take(sweep, skipped=skipped, now_us=self._clock.now_us())
         if gaps:
             await self._spool.add_gaps(gaps)

@@ -9,7 +9,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['assets', 'asset_latest', 'telemetry', 'ic3_asset_master', 'ic3_dma'] LOOP
+    FOREACH name IN ARRAY ARRAY['assets', 'asset_latest', 'telemetry', 'ic3_asset_master', 'ic3_dma',
+            'ic3_alarm'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format(
             'CREATE POLICY scope ON %I USING '
