@@ -8,9 +8,11 @@ from urllib.parse import quote
 import pytest
 from serving import NOW, NOW_US, Site, envelope
 
+from ic3.domain.alarms import Finding, SourceKind
 from ic3.domain.freshness import FeedEvent, Happened
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
+from ic3.domain.users import Role
 from ic3.store.register import RegisterStore
 from ic3.store.states import StateStore
 
@@ -147,3 +149,56 @@ async def test_an_asset_without_a_domain_is_only_in_the_scope_of_all(site: Site)
     assert "x" not in {each["serial"] for each in states["states"]}
     _, everything = await asked(site, "/api/assets/states", domains=None)
     assert "x" in {each["serial"] for each in everything["states"]}
+
+
+def raised(site: Site) -> dict[str, int]:
+    """An alarm of each of two domains and one of the program."""
+    sources: tuple[tuple[SourceKind, str, str | None], ...] = (
+        ("asset", MINE, "DEL-D01"), ("asset", OTHER, "DEL-D02"), ("system", "gateway", None)
+    )  # fmt: skip
+    for kind, source, domain in sources:
+        site.alarms.report(
+            Finding(
+                source_kind=kind, source=source, condition="stale", active=True, text="silent",
+                domain=domain,
+            ),
+            at_us=NOW_US,
+        )  # fmt: skip
+    return {each.source: each.id for each in site.alarms.open}
+
+
+async def test_s20_alarms_of_another_domain_are_not_there(stored: Site) -> None:
+    numbers = raised(stored)
+    _, listed = await asked(stored, "/api/alarms")
+    assert {each["source"] for each in listed["alarms"]} == {MINE, "gateway"}
+    assert sum(listed["counts"]["unacknowledged"].values()) == 2
+    other = without_id(await asked(stored, f"/api/alarms/{numbers[OTHER]}"), str(numbers[OTHER]))
+    stranger = without_id(await asked(stored, "/api/alarms/999"), "999")
+    assert other[0] == stranger[0] == 404
+    assert other[1].replace(str(numbers[OTHER]), "?") == stranger[1].replace("999", "?")
+
+
+@pytest.mark.parametrize("act", ["ack", "comment", "shelve", "unshelve"])
+async def test_s19_nobody_acts_on_an_alarm_of_another_domain(stored: Site, act: str) -> None:
+    numbers = raised(stored)
+    bodies = {"ack": {}, "comment": {"note": "x"}, "shelve": {"minutes": 5, "reason": "x"}}
+    answer = await stored.ask(
+        "POST", f"/api/alarms/{numbers[OTHER]}/{act}",
+        token=stored.token(Role.OPERATOR, domains=DOMAINS),
+        headers=[("Content-Type", "application/json")],
+        body=json.dumps(bodies.get(act)).encode(),
+    )  # fmt: skip
+    assert (answer.status, answer.json()["error"]) == (404, "alarm not found")
+    assert stored.alarms.get(numbers[OTHER]).version == 1
+
+
+async def test_s19_acknowledging_many_leaves_those_of_another_domain(stored: Site) -> None:
+    numbers = raised(stored)
+    answer = await stored.ask(
+        "POST", "/api/alarms/ack", token=stored.token(Role.OPERATOR, domains=DOMAINS),
+        headers=[("Content-Type", "application/json")],
+        body=json.dumps({"ids": sorted(numbers.values())}).encode(),
+    )  # fmt: skip
+    outcomes = {each["id"]: each["outcome"] for each in answer.json()["results"]}
+    assert outcomes[numbers[OTHER]] == "not open"
+    assert outcomes[numbers[MINE]] == "acknowledged"

@@ -27,7 +27,7 @@ from ic3.domain.alarms import (
     UnknownAlarmError,
 )
 from ic3.domain.envelope import time_text
-from ic3.domain.users import Role
+from ic3.domain.users import Principal, Role
 from ic3.errors import ApiError, DatabaseAway
 from ic3.store.alarms import AlarmStore
 
@@ -182,7 +182,7 @@ class AlarmDesk:
         return AlarmDone(view_of(changed), await self._stored())
 
     async def acknowledge_many(
-        self, actor: Actor, alarm_ids: list[int], note: str | None
+        self, actor: Actor, principal: Principal, alarm_ids: list[int], note: str | None
     ) -> ManyDone:
         """Each for itself."""
         self._check_room()
@@ -191,6 +191,8 @@ class AlarmDesk:
         with self.journal.by(actor):
             for number in alarm_ids:
                 try:
+                    if not self._shows(principal, number):
+                        raise UnknownAlarmError(number)
                     known = self.alarms.get(number).state is AlarmState.ACKNOWLEDGED
                     self.alarms.acknowledge(number, who=actor.who, at_us=at_us, note=note)
                     outcome = Outcome.ALREADY if known else Outcome.ACKNOWLEDGED
@@ -226,6 +228,7 @@ class AlarmDesk:
             id=0, kind=kind, reason=reason, who=actor.who, from_us=now_us,
             until_us=None if minutes is None else now_us + minutes * MINUTE_US,
             source_kind=alarm.source_kind, source=alarm.source, condition=alarm.condition,
+            domain=alarm.domain,
         )  # fmt: skip
         self._make(actor, wanted, now_us)
         return AlarmDone(view_of(self.alarms.get(alarm_id)), await self._stored())
@@ -291,6 +294,22 @@ class AlarmDesk:
         except ValueError as error:
             raise ApiError(409, "too many holds", str(error)) from None
 
+    def check_scope(self, principal: Principal, alarm_id: int) -> None:
+        """Let only acts on what the caller may see pass; the rest is as what does not exist.
+
+        Raises:
+            ApiError: It is another domain's. One that is no longer open is asked of the database.
+        """
+        if not self._shows(principal, alarm_id):
+            raise _unknown(alarm_id)
+
+    def _shows(self, principal: Principal, alarm_id: int) -> bool:
+        try:
+            alarm: Alarm | None = self.alarms.get(alarm_id)
+        except UnknownAlarmError:
+            alarm = self.journal.newest_of(alarm_id)
+        return alarm is None or principal.sees_alarm_of(alarm.source_kind, alarm.domain)
+
     async def _open(self, alarm_id: int) -> Alarm:
         """The open alarm, and room for an act on it."""
         self._check_room()
@@ -302,7 +321,7 @@ class AlarmDesk:
             known = known or await self.store.alarm(alarm_id)
         if known is not None:
             raise ApiError(409, "alarm is closed", f"alarm {alarm_id} was cleared meanwhile")
-        raise ApiError(404, "alarm not found", f"there is no alarm {alarm_id}")
+        raise _unknown(alarm_id)
 
     def _check_room(self) -> None:
         if self.journal.full:
@@ -326,6 +345,7 @@ async def acknowledge(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Say that somebody knows of an alarm; a second time changes nothing."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     return await alarm_desk.acknowledge(_actor(request), alarm_id, data.note)
 
 
@@ -334,7 +354,8 @@ async def acknowledge_many(
     request: Request[Any, Any, Any],
 ) -> ManyDone:  # fmt: skip
     """The same of up to 1,000 alarms, each for itself."""
-    return await alarm_desk.acknowledge_many(_actor(request), data.ids, data.note)
+    principal = _principal(request)
+    return await alarm_desk.acknowledge_many(_actor(request), principal, data.ids, data.note)
 
 
 async def comment(
@@ -342,6 +363,7 @@ async def comment(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Say something about an open alarm."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     return await alarm_desk.comment(_actor(request), alarm_id, data.note)
 
 
@@ -350,6 +372,7 @@ async def shelve(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Keep an alarm from calling for some minutes; longer than 8 h needs an engineer."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     role: Role = request.scope["state"]["principal"].role
     if data.minutes > OPERATOR_MINUTES and not role.covers(Role.ENGINEER):
         raise ApiError(
@@ -366,6 +389,7 @@ async def unshelve(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Let a shelved alarm call again."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     return await alarm_desk.end_of_one(_actor(request), alarm_id, HoldKind.SHELVED)
 
 
@@ -374,6 +398,7 @@ async def out_of_service(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Keep an alarm from calling until somebody puts it back into service."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     return await alarm_desk.hold_one(
         _actor(request), alarm_id, HoldKind.OUT_OF_SERVICE, data.reason, None
     )
@@ -384,12 +409,14 @@ async def in_service(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Put an alarm back into service."""
+    alarm_desk.check_scope(_principal(request), alarm_id)
     return await alarm_desk.end_of_one(_actor(request), alarm_id, HoldKind.OUT_OF_SERVICE)
 
 
-async def holds(alarm_desk: NamedDependency[AlarmDesk]) -> Holds:
+async def holds(alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any]) -> Holds:
     """Shelves, maintenance windows and what is out of service."""
-    found = [_view(each) for each in alarm_desk.alarms.holds]
+    sees = _principal(request).sees
+    found = [_view(each) for each in alarm_desk.alarms.holds if sees(each.domain)]
     return Holds(len(found), found)
 
 
@@ -398,6 +425,9 @@ async def make_window(
     request: Request[Any, Any, Any],
 ) -> HoldDone:  # fmt: skip
     """A maintenance window by domain, DMA, source or condition; 90 days at most."""
+    principal = _principal(request)
+    if not principal.sees(data.domain):
+        raise ApiError(403, "forbidden", "name a domain of your scope")
     return await alarm_desk.make_window(_actor(request), data)
 
 
@@ -406,7 +436,19 @@ async def end_hold(
     request: Request[Any, Any, Any],
 ) -> HoldDone:  # fmt: skip
     """End a hold of any kind; what it held and is still active calls again."""
+    standing = next((each for each in alarm_desk.alarms.holds if each.id == hold_id), None)
+    if standing is not None and not _principal(request).sees(standing.domain):
+        raise ApiError(404, "hold not found", f"no hold {hold_id} stands")
     return await alarm_desk.end_hold(_actor(request), hold_id)
+
+
+def _unknown(alarm_id: int) -> ApiError:
+    return ApiError(404, "alarm not found", f"there is no alarm {alarm_id}")
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
 
 
 def _view(hold: Hold) -> HoldView:

@@ -4,14 +4,14 @@ import base64
 import binascii
 import heapq
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
@@ -33,6 +33,7 @@ from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError, worst_
 from ic3.domain.envelope import time_text
 from ic3.domain.history import instant
 from ic3.domain.spreadsheets import csv_text
+from ic3.domain.users import Principal
 from ic3.errors import ApiError, DatabaseAway, InputError, TooSlow
 from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarms import AlarmStore
@@ -118,7 +119,7 @@ class AlarmsReader:
             chosen = [each for each in chosen if worst_first(each) > after]
         page = heapq.nsmallest(limit, chosen, key=worst_first)
         cursor = _cursor_of(worst_first(page[-1])) if len(chosen) > limit else None
-        return self._listed(page, count, cursor)
+        return self._listed(page, count, cursor, wanted)
 
     async def history(
         self, wanted: AlarmFilter, *, limit: int, before: tuple[datetime, int]
@@ -126,9 +127,9 @@ class AlarmsReader:
         """Stored alarms, newest raise first."""
         page = await self.store.page(wanted, limit=limit, before=before)
         cursor = _cursor_of(_place(page[-1])) if len(page) == limit else None
-        return self._listed(page, len(page), cursor)
+        return self._listed(page, len(page), cursor, wanted)
 
-    async def one(self, alarm_id: int) -> OneAlarm:
+    async def one(self, alarm_id: int, principal: Principal) -> OneAlarm:
         """An alarm, open or closed.
 
         Raises:
@@ -147,7 +148,7 @@ class AlarmsReader:
             if alarm is None:
                 raise
             complete = False
-        if alarm is None:
+        if alarm is None or not principal.sees_alarm_of(alarm.source_kind, alarm.domain):
             raise ApiError(404, "alarm not found", f"there is no alarm {alarm_id}")
         known = {each.version for each in events}
         waiting = [event_of(each) for each in self.journal.waiting_of(alarm_id)]
@@ -169,24 +170,28 @@ class AlarmsReader:
             at_us, number = _place(page[-1])
             page = await self.store.page(wanted, limit=CSV_PAGE, before=(_moment(at_us), number))
 
-    def _listed(self, page: list[Alarm], count: int, cursor: str | None) -> AlarmList:
+    def _listed(
+        self, page: list[Alarm], count: int, cursor: str | None, wanted: AlarmFilter
+    ) -> AlarmList:
         evaluated_us = self.alarms.evaluated_us
         age_s = None
         if evaluated_us is not None:
             age_s = round((self.clock.now_us() - evaluated_us) / 1e6, 3)
         return AlarmList(
-            alarms=[view_of(each) for each in page], count=count, counts=self._counts(),
+            alarms=[view_of(each) for each in page], count=count, counts=self._counts(wanted),
             evaluated_at=None if evaluated_us is None else time_text(evaluated_us),
             evaluated_age_s=age_s, refused=self.alarms.refused, stored=len(self.journal) == 0,
             cursor=cursor,
         )  # fmt: skip
 
-    def _counts(self) -> dict[str, dict[str, int]]:
+    def _counts(self, wanted: AlarmFilter) -> dict[str, dict[str, int]]:
         counts = {
             state: {str(int(each)): 0 for each in Priority}
             for state in ("unacknowledged", "acknowledged", "returned", NOBODY)
         }
         for alarm in self.alarms.each():
+            if not wanted.shows(alarm):
+                continue
             state = alarm.state.value if alarm.held is None else NOBODY
             counts[state][str(int(alarm.priority))] += 1
         return counts
@@ -194,6 +199,7 @@ class AlarmsReader:
 
 async def listed(
     alarms_reader: NamedDependency[AlarmsReader],
+    request: Request[Any, Any, Any],
     which: Annotated[
         Which, QueryParameter(name="state", description="open, shelved or history.")
     ] = Which.OPEN,
@@ -211,7 +217,8 @@ async def listed(
     cursor: Annotated[str, QueryParameter(max_length=200)] = "",
 ) -> AlarmList:
     """Open alarms, worst first; or those held back; or the history, newest first."""
-    wanted = _wanted(priority, domain, dma, source, condition, q, begin, end)
+    scope = request.scope["state"]["principal"].domains
+    wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
     if which is Which.HISTORY:
         before = FIRST_PAGE
         if cursor:
@@ -223,10 +230,11 @@ async def listed(
 
 
 async def one(
-    alarms_reader: NamedDependency[AlarmsReader], alarm_id: FromPath[int]
+    alarms_reader: NamedDependency[AlarmsReader], alarm_id: FromPath[int],
+    request: Request[Any, Any, Any],
 ) -> OneAlarm:  # fmt: skip
     """One alarm, open or closed, and what happened to it."""
-    return await alarms_reader.one(alarm_id)
+    return await alarms_reader.one(alarm_id, request.scope["state"]["principal"])
 
 
 async def csv(

@@ -25,6 +25,7 @@ class AlarmFilter:
     """Which alarms; an empty list is no bound.
 
     Attributes:
+        scope: Domains that the caller may see; None is all. Alarms of the program are everybody's.
         text: In source, condition or text, without case.
         from_at: Raised then or later; `until_at` before that.
     """
@@ -37,11 +38,12 @@ class AlarmFilter:
     text: str = ""
     from_at: datetime = BEGINNING
     until_at: datetime = END
+    scope: frozenset[str] | None = None
 
     @property
     def takes_all(self) -> bool:
         """Whether no open alarm is left out."""
-        return not (
+        return self.scope is None and not (
             self.priorities or self.domains or self.dma_ids or self.sources or self.conditions
             or self.text
         )  # fmt: skip
@@ -55,7 +57,12 @@ class AlarmFilter:
             and (not self.sources or alarm.source in self.sources)
             and (not self.conditions or alarm.condition in self.conditions)
             and (not self.text or self.text.lower() in searched(alarm))
+            and self.shows(alarm)
         )
+
+    def shows(self, alarm: Alarm) -> bool:
+        """Whether the caller may see an alarm."""
+        return self.scope is None or alarm.source_kind == "system" or alarm.domain in self.scope
 
 
 def searched(alarm: Alarm) -> str:

@@ -47,6 +47,10 @@ class Principal:
         """Whether the password was given within the last five minutes."""
         return now_s - self.confirmed_s <= CONFIRMED_FOR_S
 
+    def sees_alarm_of(self, source_kind: str, domain: str | None) -> bool:
+        """Whether an alarm is in scope; those of the program itself concern everybody."""
+        return source_kind == "system" or self.sees(domain)
+
     def sees(self, domain: str | None) -> bool:
         """Whether a row of this domain is in scope; one without a domain is nobody's but all's."""
         return self.domains is None or domain in self.domains
