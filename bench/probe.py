@@ -14,7 +14,7 @@ import uvloop
 
 from ic3.api import ROUTES
 from ic3.api.auth import Tickets, Tokens
-from ic3.api.live import FrameProtocol, LiveSocket
+from ic3.api.live import Admission, FrameProtocol, LiveSocket, StreamProtocol
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, build, listen, server
 from ic3.clock import Clock
@@ -27,6 +27,7 @@ from ic3.domain.users import Role
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.local import LocalHub
+from ic3.hub.places import Places
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Database
@@ -175,22 +176,19 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         runs.replace(await store.recent_runs())
     tokens = Tokens(SECRET, life_s=3600, clock=clock)
     tickets = Tickets(clock)
-    hub = LocalHub(clock=clock, observe=lambda _: None, max_clients=20_000, max_per_user=20_000)
+    places = Places(max_clients=20_000, max_per_user=20_000)
+    hub = LocalHub(clock=clock, observe=lambda _: None, places=places)
     reads = MonitoringReads(latest, runs)
-    socket_app = LiveSocket(
-        hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=(), insecure=False,
-        clock=clock, observe=lambda _: None,
-    )  # fmt: skip
-    nothing = object()
-    names = ("logins", "feed", "stats_reader", "registers", "readiness", "registry")
+    admission = Admission(verify=tokens.verify, use_ticket=tickets.use, origins=(), insecure=False)
+    socket_app = LiveSocket(hub=hub, admission=admission, clock=clock, observe=lambda _: None)
+    hot = {
+        "/api/monitoring/progress": HotRead(reads.progress),
+        "/api/monitoring/live": HotRead(reads.live, "serial_number"),
+    }
     application = build(
-        ROUTES,
-        dependencies={"reads": reads, "tickets": tickets, "latest": latest}
-        | dict.fromkeys(names, nothing),
-        hot={
-            "/api/monitoring/progress": HotRead(reads.progress),
-            "/api/monitoring/live": HotRead(reads.live, "serial_number"),
-        },
+        [each for each in ROUTES if each.path in hot],
+        dependencies={"reads": reads},
+        hot=hot,
         sockets={"/ws": socket_app},
         files={},
         verify=tokens.verify,
@@ -199,7 +197,7 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         clock=clock,
         events=PendingEvents(),
     )
-    http = server(application, websocket=FrameProtocol)
+    http = server(application, http=StreamProtocol, websocket=FrameProtocol)
     bound = listen("127.0.0.1", 0)
     ready = {"port": bound.getsockname()[1], "token": tokens.make("bench", Role.VIEWER)}
     sys.stdout.write(json.dumps(ready) + "\n")

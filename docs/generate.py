@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from ic3.api import ROUTES
+from ic3.api import ROUTES, asyncapi
 from ic3.dashboard import PAGES
 from ic3.domain.envelope import REJECT_WORDS
 from ic3.gateway import errors as gateway_errors
@@ -224,6 +224,12 @@ def routes_page() -> str:
             "Every changed envelope, once it is durable; nothing at connect.",
         ]
     )  # fmt: skip
+    rows.append(
+        [
+            "WebSocket", "`/ws/v1`", "viewer",
+            "A snapshot, then numbered frames of what changed; values of what is watched.",
+        ]
+    )  # fmt: skip
     rows += [["GET", f"`{path}`", "everybody", f"The page: {PAGES[path][0]}."] for path in PAGES]
     return page(
         "Routes",
@@ -234,7 +240,7 @@ def routes_page() -> str:
         '"On this machine" means: the caller is on loopback and the request carries none of the\n'
         "headers `Forwarded`, `X-Forwarded-For` and `X-Real-IP`.",
         "Errors are `application/problem+json` (RFC 9457) with the extra member `error`, a short\n"
-        "text. `/ws` also takes a single-use ticket:"
+        "text. `/ws`, `/ws/v1` and `/api/stream` also take a single-use ticket:"
         " see [read the live feed](../howto/read-the-live-feed.md).",
     )
 
@@ -353,6 +359,7 @@ PAGES_WRITTEN: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/routes.md": routes_page,
     "docs/reference/observations.md": observations_page,
+    "docs/reference/asyncapi.json": lambda: asyncapi.text().decode(),
     "docs/reference/rejects.md": rejects_page,
     "docs/reference/tables.md": tables_page,
     "docs/reference/workers.md": workers_page,

@@ -19,8 +19,10 @@ from ic3.domain.status import Feed
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import unheard
 from ic3.hub.local import LocalHub
 from ic3.hub.notices import Notices
+from ic3.hub.places import Places
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.access import AccessStore
@@ -98,7 +100,7 @@ class Pipeline:
         tell = self.told.append
         await _reopen(self.spool, self.unsaved, simulated=True, clock=self.clock, tell=tell)
         database, clock = self.database, self.clock
-        feed = Feed(interval_s=INTERVAL_S, raw_days=3)
+        feed, runs = Feed(interval_s=INTERVAL_S, raw_days=3), RecentRuns()
         self.latest = LatestReadings(feed.freshness.stale_after_s)
         self.monitoring = MonitoringStore(database)
         parts = Parts(
@@ -108,11 +110,12 @@ class Pipeline:
             registers=RegisterStore(database), inbox=InboxStore(database),
             replays=ReplayStore(database), partitions=PartitionStore(database, raw_days=3),
             rollups=RollupStore(database, zone=str(UTC), raw_days=3), states=StateStore(database),
-            hub=LocalHub(clock=clock, observe=tell, max_clients=1, max_per_user=1),
+            hub=LocalHub(clock=clock, observe=tell, places=Places(max_clients=1, max_per_user=1)),
+            live=unheard(feed=feed, latest=self.latest, runs=runs, clock=clock),
             access=Access(), access_events=PendingEvents(),
             access_store=AccessStore(database, token_life_s=900, clock=clock),
             audits=AuditStore(database), audit_days=180,
-            feed=feed, latest=self.latest, runs=RecentRuns(), alarms=Alarms(), rules=RuleTable(),
+            feed=feed, latest=self.latest, runs=runs, alarms=Alarms(), rules=RuleTable(),
             news=News(), noticed=Noticed(clock), away=database.availability.why_away,
             spool_share=self.spool.share, alarm_store=AlarmStore(database),
             journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,

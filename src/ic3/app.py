@@ -27,7 +27,15 @@ from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
-from ic3.api.live import FrameProtocol, LiveSocket
+from ic3.api.live import (
+    Admission,
+    FrameProtocol,
+    LiveSocket,
+    NumberedSocket,
+    SnapshotReader,
+    StreamProtocol,
+    Streams,
+)
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
@@ -42,6 +50,7 @@ from ic3.domain.alarm_defaults import DEFAULT_RULES
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarms import Alarms
+from ic3.domain.board import Board
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
@@ -54,9 +63,11 @@ from ic3.errors import DatabaseAway, EmbeddedError, SettingsError, StartError
 from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.mail import Mail, smtp_server
 from ic3.hub.notices import Carrier, Notices
+from ic3.hub.places import Places
 from ic3.hub.webhook import Webhook
 from ic3.observations import Observation, Observe, Serving, Starting, Stopping, Warned
 from ic3.observers import LogObserver, MetricsObserver
@@ -440,7 +451,7 @@ def warnings(settings: Settings) -> list[str]:
     return found
 
 
-async def _run(
+async def _run(  # noqa: PLR0915  the whole life on one screen
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
     client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
@@ -449,9 +460,14 @@ async def _run(
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
     latest, runs = LatestReadings(feed.freshness.stale_after_s), RecentRuns()
-    hub = LocalHub(
-        clock=clock, observe=tell, max_clients=settings.ws_clients,
-        max_per_user=settings.ws_clients_per_user,
+    places = Places(max_clients=settings.ws_clients, max_per_user=settings.ws_clients_per_user)
+    hub = LocalHub(clock=clock, observe=tell, places=places)
+    live = LiveHub(
+        board=Board(feed=feed, latest=latest, alarms=alarms), alarms=alarms, runs=runs,
+        places=places, clock=clock, observe=tell,
+        greeting=Greeting(
+            dashboard.build(), settings.poll_interval_s, settings.zone, settings.simulated
+        ),
     )  # fmt: skip
     notices, router = Notices(), Router(ZoneInfo(settings.zone))
     alarms.listen(notices.put)
@@ -461,6 +477,7 @@ async def _run(
     access.replace(await access_store.load())
     _gauge_spool(registry, spool, clock)
     _gauge_alarms(registry, journal)
+    _gauge_clients(registry, hub, live)
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
     hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
@@ -476,7 +493,7 @@ async def _run(
         states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
         notices=notices, router=router, notify=NotifyStore(hurried),
         carriers=carriers,
-        hub=hub, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
+        hub=hub, live=live, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         access=access, access_events=events, access_store=access_store,
         audits=AuditStore(ingest), audit_days=settings.audit_days,
         alarms=alarms, rules=rules, rule_store=RuleStore(ingest), news=News(), noticed=noticed,
@@ -489,7 +506,7 @@ async def _run(
     )  # fmt: skip
     http = _http(
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
-        hub=hub, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
+        hub=hub, live=live, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
         breaker=client.breaker, spool=spool, access=access, events=events, alarms=alarms,
         journal=journal,
         notifications=Notifications(
@@ -506,7 +523,7 @@ async def _run(
             )
             for each in made
         }
-        hub_task = group.create_task(hub.run())
+        hub_tasks = {group.create_task(hub.run()), group.create_task(live.run())}
         presence = group.create_task(keep_presence(ingest.dsn))
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -518,7 +535,7 @@ async def _run(
         noted.unlink(missing_ok=True)
         readiness.stopping = True
         await _drain(workers, unsaved, parts.ended, journal)
-        ending = {hub_task, presence, *workers.values()}
+        ending = {*hub_tasks, presence, *workers.values()}
         for task in ending:
             task.cancel()
         await asyncio.wait(ending, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
@@ -576,6 +593,16 @@ def _gauge_alarms(registry: CollectorRegistry, journal: AlarmJournal) -> None:
     waiting.set_function(lambda: len(journal))
 
 
+def _gauge_clients(registry: CollectorRegistry, hub: LocalHub, live: LiveHub) -> None:
+    """Live clients as metrics, asked for at each scrape."""
+    for name, words, read in (
+        ("ic3_ws_clients", "Clients of /ws.", lambda: hub.clients),
+        ("ic3_ws_v1_clients", "Clients of /ws/v1 and /api/stream.", lambda: live.clients),
+        ("ic3_ws_v1_slow", "Those that do not take what is sent.", lambda: live.slow),
+    ):
+        Gauge(name, words, registry=registry).set_function(read)
+
+
 def open_spool(settings: Settings, clock: Clock, tell: Observe) -> Spool:
     """The spool of the data directory, not yet opened."""
     return Spool(
@@ -619,10 +646,10 @@ async def _drain(
 
 def _http(
     settings: Settings, *, clock: Clock, tell: Observe, registry: CollectorRegistry,
-    requests: Database, ingest: Database, hub: LocalHub, feed: Feed, latest: LatestReadings,
-    runs: RecentRuns, readiness: ReadinessReader, base: str, breaker: Breaker, spool: Spool,
-    access: Access, events: PendingEvents,
-    alarms: Alarms, journal: AlarmJournal, notifications: Notifications,
+    requests: Database, ingest: Database, hub: LocalHub, live: LiveHub, feed: Feed,
+    latest: LatestReadings, runs: RecentRuns, readiness: ReadinessReader, base: str,
+    breaker: Breaker, spool: Spool, access: Access, events: PendingEvents, alarms: Alarms,
+    journal: AlarmJournal, notifications: Notifications,
 ) -> Server:  # fmt: skip
     life_s = settings.token_minutes * 60
     tokens = Tokens(
@@ -641,12 +668,12 @@ def _http(
         hash=passwords.hash, reload=logins.reload,
     )  # fmt: skip
     reads = MonitoringReads(latest, runs)
-    live_socket = LiveSocket(
-        hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=settings.cors_origins,
-        insecure=settings.ws_insecure, clock=clock, observe=tell,
+    admission = Admission(
+        verify=tokens.verify, use_ticket=tickets.use, origins=settings.cors_origins,
+        insecure=settings.ws_insecure,
     )  # fmt: skip
     stats = StatsReader(
-        feed=feed, latest=latest, runs=runs, hub=hub, database=ingest, spool=spool,
+        feed=feed, latest=latest, runs=runs, hub=hub, live=live, database=ingest, spool=spool,
         breaker=breaker, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
@@ -673,12 +700,18 @@ def _http(
             ),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
+            "snapshots": SnapshotReader(live),
+            "streams": Streams(hub=live, clock=clock, observe=tell),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
             "/api/monitoring/live": HotRead(reads.live, "serial_number", scoped=True),
         },
-        sockets={"/ws": live_socket},
+        sockets={
+            "/ws": LiveSocket(hub=hub, admission=admission, clock=clock, observe=tell),
+            "/ws/v1": NumberedSocket(hub=live, admission=admission, clock=clock, observe=tell),
+        },
+        admissions={"/api/stream": admission.admit_stream},
         files=dashboard.static_files(),
         verify=tokens.verify,
         origins=settings.cors_origins,
@@ -686,7 +719,7 @@ def _http(
         clock=clock,
         events=events,
     )  # fmt: skip
-    return server(application, websocket=FrameProtocol)
+    return server(application, http=StreamProtocol, websocket=FrameProtocol)
 
 
 @asynccontextmanager

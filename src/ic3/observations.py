@@ -293,6 +293,26 @@ class NotificationsLeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class FramesDropped:
+    """Frames of the numbered protocol were dropped for one client; a snapshot replaces them."""
+
+    policy: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSent:
+    """One client of the numbered protocol was sent a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resynced:
+    """A client said what it has: it was `resumed`, or got a `snapshot`."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoginRefused:
     """A login failed or was throttled."""
 
@@ -351,6 +371,9 @@ Observation = (
     | ClientClosed
     | NotificationTried
     | NotificationsLeftOut
+    | FramesDropped
+    | SnapshotSent
+    | Resynced
     | LoginRefused
     | RequestFailed
     | Stopping

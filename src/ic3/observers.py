@@ -20,6 +20,7 @@ from ic3.observations import (
     DatabaseBack,
     DatabaseLost,
     FeedChanged,
+    FramesDropped,
     InboxFull,
     LoginRefused,
     MonitoringStarted,
@@ -30,11 +31,13 @@ from ic3.observations import (
     PartitionsKept,
     ReplayEnded,
     RequestFailed,
+    Resynced,
     RolledUp,
     RunFailed,
     RunLogged,
     RunRowsDropped,
     Serving,
+    SnapshotSent,
     SpoolDamaged,
     SpoolDropped,
     SpoolFilling,
@@ -153,6 +156,8 @@ class LogObserver:
                 log.info("partitions", made=made, dropped=dropped)
             case RolledUp():
                 pass  # counted; once in five minutes at least
+            case FramesDropped() | SnapshotSent() | Resynced():
+                pass  # counted; a thousand clients may do so at once
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
             case NotificationTried() as tried:
@@ -282,6 +287,17 @@ class MetricsObserver:
         self._notified = Counter(
             "ic3_notifications", "Tries to tell of alarms.", ["outcome"], registry=registry
         )
+        self._dropped = Counter(
+            "ic3_ws_frames_dropped", "Frames dropped for slow clients of /ws/v1.", ["policy"],
+            registry=registry,
+        )  # fmt: skip
+        self._snapshots = Counter(
+            "ic3_ws_snapshots_sent", "Snapshots sent over /ws/v1.", registry=registry
+        )
+        self._resyncs = Counter(
+            "ic3_ws_resyncs", "Clients of /ws/v1 that said what they have.", ["how"],
+            registry=registry,
+        )  # fmt: skip
         self._logins = Counter("ic3_logins_refused", "Logins refused.", registry=registry)
         self._requests = Counter("ic3_requests_failed", "Answers 500.", registry=registry)
         self._breaker = Gauge(
@@ -344,6 +360,12 @@ class MetricsObserver:
                 self._notified.labels(outcome).inc(number)
             case NotificationsLeftOut(number):
                 self._notified.labels("left_out").inc(number)
+            case FramesDropped(policy, number):
+                self._dropped.labels(policy).inc(number)
+            case SnapshotSent():
+                self._snapshots.inc()
+            case Resynced(how):
+                self._resyncs.labels(how).inc()
             case LoginRefused():
                 self._logins.inc()
             case RequestFailed():

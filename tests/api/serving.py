@@ -20,7 +20,15 @@ from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
-from ic3.api.live import FrameProtocol, LiveSocket
+from ic3.api.live import (
+    Admission,
+    FrameProtocol,
+    LiveSocket,
+    NumberedSocket,
+    SnapshotReader,
+    StreamProtocol,
+    Streams,
+)
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.quarantine import Quarantine
@@ -32,6 +40,7 @@ from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarms import Alarms
+from ic3.domain.board import Board
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
@@ -41,9 +50,11 @@ from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.gateway.breaker import Breaker
+from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.mail import Mail
 from ic3.hub.notices import Notices
+from ic3.hub.places import Places
 from ic3.hub.webhook import Webhook
 from ic3.observations import Observation
 from ic3.spool import Spool
@@ -127,6 +138,8 @@ class Site:
     runs: RecentRuns
     feed: Feed
     hub: LocalHub
+    places: Places
+    numbered: LiveHub
     tokens: Tokens
     tickets: Tickets
     throttle: Throttle
@@ -159,6 +172,23 @@ class Site:
         body: bytes = b"",
     ) -> Answer:
         """One request on a connection of its own; the target is sent as it stands."""
+        sent = self.request(method, target, token=token, headers=headers, body=body)
+        return await self.exchange(sent, bodiless=method == "HEAD")
+
+    async def head(self, method: str, target: str, **more: Any) -> Answer:
+        """The same, but only the head of the answer is read: its body does not end."""
+        return await self.exchange(self.request(method, target, **more), bodiless=True)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        token: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> bytes:
+        """A request as bytes."""
         lines = [f"{method} {target} HTTP/1.1"]
         if not any(name.lower() == "host" for name, _ in headers):
             lines.append(f"Host: 127.0.0.1:{self.port}")
@@ -167,8 +197,7 @@ class Site:
         if body and not any(name.lower() == "transfer-encoding" for name, _ in headers):
             lines.append(f"Content-Length: {len(body)}")
         lines += [f"{name}: {value}" for name, value in headers]
-        sent = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-        return await self.exchange(sent, bodiless=method == "HEAD")
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     async def exchange(self, sent: bytes, *, bodiless: bool = False) -> Answer:
         """Send bytes, read one answer."""
@@ -270,13 +299,16 @@ async def serving(
         await requests.open()
     feed, runs = Feed(interval_s=15), RecentRuns()
     latest = LatestReadings(feed.freshness.stale_after_s)
-    hub = LocalHub(
-        clock=clock, observe=told.append, max_clients=max_clients, max_per_user=max_per_user
-    )
+    alarms, places = Alarms(), Places(max_clients=max_clients, max_per_user=max_per_user)
+    hub, journal = LocalHub(clock=clock, observe=told.append, places=places), AlarmJournal()
+    journal.follow(alarms)
+    numbered = LiveHub(
+        board=Board(feed=feed, latest=latest, alarms=alarms), alarms=alarms, runs=runs,
+        places=places, greeting=Greeting("build 1", 15.0, ZONE, simulated=False), clock=clock,
+        observe=told.append,
+    )  # fmt: skip
     access, events = Access(), PendingEvents()
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock, access=access), Tickets(clock)
-    alarms, journal = Alarms(), AlarmJournal()
-    journal.follow(alarms)
     throttle, passwords = Throttle(clock), Passwords()
     breaker = Breaker(interval_s=15, monotonic=clock.monotonic, observe=told.append)
     reads = MonitoringReads(latest, runs)
@@ -286,12 +318,11 @@ async def serving(
     spool = Spool(
         Path("/nowhere"), cap_bytes=1 << 20, age_cap_s=1, clock=clock, observe=told.append
     )
-    live_socket = LiveSocket(
-        hub=hub, verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
-        clock=clock, observe=told.append,
-    )  # fmt: skip
+    admission = Admission(
+        verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False
+    )
     stats = StatsReader(
-        feed=feed, latest=latest, runs=runs, hub=hub, database=database, clock=clock,
+        feed=feed, latest=latest, runs=runs, hub=hub, live=numbered, database=database, clock=clock,
         gateway=gateway, simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
     logins = Logins(
@@ -334,13 +365,21 @@ async def serving(
             "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(requests), clock, ZONE),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
+            "snapshots": SnapshotReader(numbered),
+            "streams": Streams(hub=numbered, clock=clock, observe=told.append),
             **(more or {}),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),
             "/api/monitoring/live": HotRead(reads.live, "serial_number", scoped=True),
         },
-        sockets={"/ws": live_socket},
+        sockets={
+            "/ws": LiveSocket(hub=hub, admission=admission, clock=clock, observe=told.append),
+            "/ws/v1": NumberedSocket(
+                hub=numbered, admission=admission, clock=clock, observe=told.append
+            ),
+        },
+        admissions={"/api/stream": admission.admit_stream},
         files={"/": (PAGE, "text/html; charset=utf-8")},
         verify=tokens.verify,
         origins=origins,
@@ -351,15 +390,15 @@ async def serving(
     bound = listen("127.0.0.1", 0)
     # Accepted sockets inherit it: a client that stalls is felt after little.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
-    http = server(application, websocket=FrameProtocol)
+    http = server(application, http=StreamProtocol, websocket=FrameProtocol)
     if ping_s is not None:
         http.config.ws_ping_interval = http.config.ws_ping_timeout = ping_s
     task = asyncio.create_task(http.serve(sockets=[bound]))
     await until(lambda: http.started)
     site = Site(
-        bound.getsockname()[1], clock, database, latest, runs, feed, hub, tokens, tickets,
-        throttle, passwords, readiness, http, task, told, access, events, logins, alarms,
-        journal,
+        bound.getsockname()[1], clock, database, latest, runs, feed, hub, places, numbered,
+        tokens, tickets, throttle, passwords, readiness, http, task, told, access, events, logins,
+        alarms, journal,
     )  # fmt: skip
     try:
         yield site
@@ -447,7 +486,7 @@ async def read_answer(reader: asyncio.StreamReader, *, bodiless: bool = False) -
     headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
     status = int(first.split(" ")[1])
     bodiless = bodiless or status in {101, 204, 304}
-    if ("transfer-encoding", "chunked") in headers:
+    if ("transfer-encoding", "chunked") in headers and not bodiless:
         return Answer(status, headers, await _read_chunks(reader))
     length = 0 if bodiless else int(dict(headers)["content-length"])
     return Answer(status, headers, await reader.readexactly(length))

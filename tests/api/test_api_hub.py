@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from ic3.domain.envelope import Envelope
 from ic3.hub import local
 from ic3.hub.local import BUFFERED_LIMIT_BYTES, Client, LocalHub, text_frame
+from ic3.hub.places import Places
 from ic3.observations import ClientClosed, Observation
 
 ASSETS = [f"asset {number}" for number in range(20)]
@@ -61,7 +62,8 @@ def texts_of(wire: bytes) -> list[str]:
 def hub_of(
     clock: StillClock, told: list[Observation], *, most: int = 10, per_user: int = 10
 ) -> LocalHub:
-    return LocalHub(clock=clock, observe=told.append, max_clients=most, max_per_user=per_user)
+    places = Places(max_clients=most, max_per_user=per_user)
+    return LocalHub(clock=clock, observe=told.append, places=places)
 
 
 def joined(hub: LocalHub, user: str = "asha") -> Writer:

@@ -27,7 +27,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 
 from ic3.api.auth import Tickets, Tokens
-from ic3.api.live import LiveSocket
+from ic3.api.live import Admission, LiveSocket
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
 from ic3.errors import ApiError
@@ -178,7 +178,7 @@ async def test_own_pages_and_those_of_the_list_may_connect(site: Site) -> None:
         await site.settle(0)
 
 
-@pytest.mark.parametrize("target", ["/", "/nope", "/ws/", "/ws%00", "/api/stats", "/WS", "/ws/v1"])
+@pytest.mark.parametrize("target", ["/", "/nope", "/ws/", "/ws%00", "/api/stats", "/WS", "/ws/v2"])
 async def test_there_is_no_socket_elsewhere(site: Site, target: str) -> None:
     assert await refused(site, target, headers=bearer(site.token())) == 404
 
@@ -214,10 +214,10 @@ async def test_half_a_handshake_is_refused(site: Site, left_out: int) -> None:
 async def test_off_this_machine_only_wss_is_taken(
     site: Site, host: str, scheme: str, insecure: bool, status: int
 ) -> None:
-    door = LiveSocket(
-        hub=site.hub, verify=site.tokens.verify, use_ticket=site.tickets.use, origins=(),
-        insecure=insecure, clock=site.clock, observe=site.told.append,
-    )  # fmt: skip
+    admission = Admission(
+        verify=site.tokens.verify, use_ticket=site.tickets.use, origins=(), insecure=insecure
+    )
+    door = LiveSocket(hub=site.hub, admission=admission, clock=site.clock, observe=site.told.append)
     scope: Any = {"client": (host, 1), "scheme": scheme, "headers": [], "query_string": b""}
 
     async def receive() -> Any:
@@ -636,7 +636,7 @@ async def test_a_hundred_that_come_and_go_leave_nothing() -> None:
             else:
                 await client.close()
         await site.settle(0)
-        assert not site.hub._users
+        assert not site.places._users
 
 
 def test_f29_open_tickets_are_kept_in_a_bounded_number() -> None:

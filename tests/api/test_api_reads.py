@@ -72,7 +72,9 @@ async def test_stats_count_what_is_in_memory(site: Site) -> None:
         "database": {"state": "ok", "since": None},
         "spool": {"sweeps": 0, "envelopes": 0, "bytes": 0, "oldest_at": None},
         "assets": 0, "fresh": 0, "stale": 0,
-        "in_alarm": 0, "ws_clients": 0, "last_run": (await site.get("/api/monitoring/progress"))
+        "in_alarm": 0, "ws_clients": 0,
+        "live": {"clients": 0, "slow": 0, "frames_dropped": 0, "snapshots": 0, "resyncs": 0},
+        "last_run": (await site.get("/api/monitoring/progress"))
         .json()["latest"], "last_good_at": None, "error": None,
         "states": {"fresh": 0, "stale": 0, "unreachable": 0, "vanished": 0, "clock_wrong": 0,
             "never_seen": 0}, "clock": None, "clock_offset_s": None,

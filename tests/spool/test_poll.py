@@ -11,11 +11,14 @@ from ic3.domain.envelope import Envelope, parse
 from ic3.domain.gaps import Cause, Gap
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
+from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
 from ic3.errors import GatewayError, SpoolError
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import unheard
 from ic3.hub.local import LocalHub
+from ic3.hub.places import Places
 from ic3.observations import Observation
 from ic3.spool import Spool
 from ic3.store.register import RegisterStore
@@ -83,12 +86,14 @@ def news() -> News:
 
 @pytest.fixture
 def poll(spool: Spool, reading: Reading, unsaved: UnsavedSweeps, news: News, clock: Any) -> Poll:
-    feed, told = Feed(interval_s=15), list[Observation]()
+    feed, told, latest = Feed(interval_s=15), list[Observation](), LatestReadings()
     feed.restored = True
+    places = Places(max_clients=1, max_per_user=1)
     return Poll(
         sweeper=reading, spool=spool, store=NOBODY, registers=Away(NOBODY),
-        hub=LocalHub(clock=clock, observe=told.append, max_clients=1, max_per_user=1), feed=feed,
-        latest=LatestReadings(), unsaved=unsaved, news=news, interval_s=15,
+        hub=LocalHub(clock=clock, observe=told.append, places=places), feed=feed,
+        live=unheard(feed=feed, latest=latest, runs=RecentRuns(), clock=clock),
+        latest=latest, unsaved=unsaved, news=news, interval_s=15,
         clock=clock, observe=told.append,
     )  # fmt: skip
 

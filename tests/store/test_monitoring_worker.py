@@ -10,8 +10,10 @@ from samples import Sql, envelope, save
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns
+from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
 from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
+from ic3.hub.live import unheard
 from ic3.observations import Observation, RunLogged
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -37,11 +39,13 @@ class Server:
         self.told: list[Observation] = []
         self.store = MonitoringStore(database)
         self.ended = EndedSweeps(self.told.append)
-        self.latest = LatestReadings()
+        self.latest, runs = LatestReadings(), RecentRuns()
+        feed = Feed(interval_s=15)
         self.worker = Monitoring(
             ended=self.ended, store=self.store, registers=RegisterStore(database),
-            inbox=InboxStore(database), latest=self.latest, runs=RecentRuns(), interval_s=15,
+            inbox=InboxStore(database), latest=self.latest, runs=runs, interval_s=15,
             clock=clock, observe=self.told.append,
+            live=unheard(feed=feed, latest=self.latest, runs=runs, clock=clock),
         )  # fmt: skip
 
     def put(self, sweep: Sweep) -> None:

@@ -14,7 +14,9 @@ from ic3.domain.inbox import Key, Kind
 from ic3.domain.latest import LatestReadings
 from ic3.domain.replays import JobKind, JobState, Scope
 from ic3.domain.runs import RecentRuns
+from ic3.domain.status import Feed
 from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
+from ic3.hub.live import unheard
 from ic3.observations import Observation
 from ic3.store import copy_rows
 from ic3.store.inbox import InboxStore
@@ -73,12 +75,14 @@ class Plant:
 
     def start(self) -> None:
         """A new process on the same database."""
-        self.latest = LatestReadings()
+        self.latest, runs = LatestReadings(), RecentRuns()
         self.ended = EndedSweeps(self.told.append)
+        feed = Feed(interval_s=15)
         self.worker = Monitoring(
             ended=self.ended, store=self.monitoring, registers=self.registers, inbox=self.inbox,
-            latest=self.latest, runs=RecentRuns(), interval_s=15, clock=self.clock,
+            latest=self.latest, runs=runs, interval_s=15, clock=self.clock,
             observe=self.told.append,
+            live=unheard(feed=feed, latest=self.latest, runs=runs, clock=self.clock),
         )  # fmt: skip
         self.replay = self.new_replay()
 

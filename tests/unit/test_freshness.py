@@ -1,5 +1,6 @@
 """Whether an asset speaks is known by our receipt of new records, and by nothing else."""
 
+import random
 from datetime import datetime, timedelta
 
 from builders import NOW, NOW_US, SECOND_US, STARTED, VALVE, envelope, sweep
@@ -518,3 +519,41 @@ def test_silence_only_ever_makes_an_asset_staler(
     feed.wait(more_s)
 
     assert not (before is State.STALE and feed.state() is State.FRESH)
+
+
+def test_what_a_sweep_moves_is_judged_without_looking_at_every_asset() -> None:
+    dice = random.Random(7)
+    names = [f"asset {number}" for number in range(12)]
+    feed = Watched()
+    told: set[str] = set()
+    for number in range(120):
+        feed.wait(0.3)  # never stale by time alone
+        some = dice.sample(names, dice.randrange(12))
+        envelopes = [
+            feed.record(name, number=number, ago_s=dice.choice([0, 0, 0, -90_000]))
+            for name in some
+        ]  # fmt: skip
+        if dice.random() < 0.5:
+            feed.name(*dice.sample(names, 9))
+        failed = dice.random() < 0.3 or number % 40 < 4
+        made = sweep(
+            *([] if failed else envelopes), error="gateway: away" if failed else None,
+            started=feed.now, begun_at=feed.wall,
+        )  # fmt: skip
+        made.listed = feed.listed
+        made.unread = [] if feed.listed is None else [next(iter(feed.listed))]
+        feed.freshness.take(made)
+        feed.freshness.judge_touched(now=feed.now, now_us=feed.wall_us)
+        before = {name: feed.freshness.state_of(name) for name in names}
+        told |= feed.freshness.take_moved()
+
+        feed.freshness.judge(now=feed.now, now_us=feed.wall_us)
+
+        assert {name: feed.freshness.state_of(name) for name in names} == before
+        assert not feed.freshness.take_moved()
+    assert told == set(names)
+    assert {feed.freshness.state_of(name) for name in names} <= set(State)
+
+
+def test_an_asset_that_is_not_of_the_feed_was_never_seen() -> None:
+    assert Watched().freshness.state_of("stranger") is State.NEVER_SEEN

@@ -8,7 +8,7 @@ import logging
 from prometheus_client import CollectorRegistry
 
 from ic3.domain.envelope import Reject
-from ic3.observations import SweepEnded
+from ic3.observations import FramesDropped, Resynced, SnapshotSent, SweepEnded
 from ic3.observers import LibraryHandler, LogObserver, MetricsObserver
 
 LOST = SweepEnded(
@@ -82,3 +82,15 @@ def test_a_request_cut_off_by_the_stop_is_no_line() -> None:
 
 def test_a_sweep_that_took_everything_is_no_line() -> None:
     assert _log(SweepEnded(7, {}, {}, {}, {}, {}, {}, {}, None), "text") == ""
+
+
+def test_what_slow_live_clients_cost_is_counted_and_no_line() -> None:
+    registry, stream = CollectorRegistry(), io.StringIO()
+    count, log = MetricsObserver(registry), LogObserver("text", stream)
+    for each in (FramesDropped("overflow", 65), SnapshotSent(), Resynced("resumed")):
+        count(each)
+        log(each)
+    dropped = registry.get_sample_value("ic3_ws_frames_dropped_total", {"policy": "overflow"})
+    resumed = registry.get_sample_value("ic3_ws_resyncs_total", {"how": "resumed"})
+    sent = registry.get_sample_value("ic3_ws_snapshots_sent_total")
+    assert (dropped, resumed, sent, stream.getvalue()) == (65, 1, 1, "")

@@ -91,6 +91,7 @@ class Route(NamedTuple):
 
 
 Verify = Callable[[bytes], Principal | None]
+Admit = Callable[[Scope], Principal]
 
 
 def build(
@@ -105,6 +106,7 @@ def build(
     observe: Observe,
     clock: Clock,
     events: PendingEvents,
+    admissions: Mapping[str, Admit] | None = None,
 ) -> ASGIApp:
     """The whole application.
 
@@ -119,6 +121,7 @@ def build(
         observe: Told of failures.
         clock: Says how long ago a password was given.
         events: Takes refusals for the audit log.
+        admissions: Path to how its caller is admitted, where a token in a header is not all.
     """
     framework = Litestar(
         route_handlers=[_handler(each) for each in routes],
@@ -161,6 +164,7 @@ def build(
     return Front(
         framework, hot={path: (read, _role_of(routes, path)) for path, read in hot.items()},
         sockets=sockets, files=files, verify=verify, origins=frozenset(origins),
+        admissions=admissions or {},
     )  # fmt: skip
 
 
@@ -176,6 +180,7 @@ class Front:
         files: Mapping[str, tuple[bytes, str]],
         verify: Verify,
         origins: frozenset[str],
+        admissions: Mapping[str, Admit],
     ) -> None:
         self.framework = framework
         self._hot = hot
@@ -183,6 +188,7 @@ class Front:
         self._files = files
         self._verify = verify
         self._origins = {each.encode() for each in origins}
+        self._admissions = admissions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of ASGI."""
@@ -216,8 +222,15 @@ class Front:
             return
         # Routes match the undecoded path: %2F is part of a serial number, not a separator.
         scope["path"] = scope["raw_path"].decode("latin-1")
-        request_id = secrets.token_hex(8)
-        scope.setdefault("state", {}).update(principal=principal, request_id=request_id)
+        request_id, refused = secrets.token_hex(8), None
+        if (admit := self._admissions.get(path)) is not None:
+            try:
+                principal = admit(scope)
+            except ApiError as error:
+                principal, refused = None, error
+        scope.setdefault("state", {}).update(
+            principal=principal, request_id=request_id, refused=refused
+        )
         if principal is not None:
             enter_as(principal.domains)
         await self.framework(scope, receive, _with_headers(send, request_id))
@@ -253,13 +266,13 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(application: ASGIApp, *, websocket: type[Any]) -> Server:
+def server(application: ASGIApp, *, http: type[Any], websocket: type[Any]) -> Server:
     """A server for the application; it listens on the sockets it is given."""
     return Server(
         uvicorn.Config(
             application,
             loop="uvloop",
-            http="httptools",
+            http=http,
             ws=websocket,
             ws_max_size=4096,
             ws_ping_interval=10,
@@ -359,6 +372,8 @@ class Gate:
         if needed is EVERYBODY or (handler.opt["local"] and _is_direct_and_local(connection)):
             return
         principal = connection.scope["state"].get("principal")
+        if principal is None and (refused := connection.scope["state"].get("refused")) is not None:
+            raise refused
         if principal is None:
             raise ApiError(
                 401,
@@ -481,7 +496,7 @@ async def _answer_hot(
 
 async def _no_socket(_scope: Scope, receive: Receive, _send: Send) -> None:
     await receive()
-    raise ApiError(404, "not found", "WebSockets are at /ws")
+    raise ApiError(404, "not found", "WebSockets are at /ws and /ws/v1")
 
 
 async def _refuse_socket(send: Send, refused: ApiError) -> None:

@@ -19,6 +19,7 @@ from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed, FeedCounts
 from ic3.gateway.breaker import Breaker, BreakerState
+from ic3.hub.live import LiveHub
 from ic3.hub.local import LocalHub
 from ic3.spool import Spool
 from ic3.store.pool import Database
@@ -63,6 +64,21 @@ class SpoolState(msgspec.Struct):
     oldest_at: datetime | None
 
 
+class LiveState(msgspec.Struct):
+    """The clients of `/ws/v1` and `/api/stream`.
+
+    Attributes:
+        slow: Those that do not take what is sent.
+        frames_dropped: For slow ones, since the start; as `snapshots` and `resyncs`.
+    """
+
+    clients: int
+    slow: int
+    frames_dropped: int
+    snapshots: int
+    resyncs: int
+
+
 class Stats(msgspec.Struct):
     """Counts for the top bar.
 
@@ -88,6 +104,7 @@ class Stats(msgspec.Struct):
     stale: int
     in_alarm: int
     ws_clients: int
+    live: LiveState
     last_run: Run | None
     last_good_at: datetime | None
     error: str | None
@@ -101,13 +118,14 @@ class StatsReader:
 
     def __init__(
         self, *, feed: Feed, latest: LatestReadings, runs: RecentRuns, hub: LocalHub,
-        database: Database, spool: Spool, breaker: Breaker, clock: Clock, gateway: str,
-        simulated: bool,
+        live: LiveHub, database: Database, spool: Spool, breaker: Breaker, clock: Clock,
+        gateway: str, simulated: bool,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._latest = latest
         self._runs = runs
         self._hub = hub
+        self._live = live
         self._database = database
         self._spool = spool
         self._clock = clock
@@ -146,6 +164,7 @@ class StatsReader:
             stale=counts.stale,
             in_alarm=counts.in_alarm,
             ws_clients=self._hub.clients,
+            live=self._live_state(),
             last_run=self._runs.progress().latest,
             last_good_at=self._feed.last_good_at,
             error=self._feed.last_error,
@@ -153,6 +172,10 @@ class StatsReader:
             clock=own_clock.words if own_clock else None,
             clock_offset_s=self._feed.freshness.clock_offset_s,
         )
+
+    def _live_state(self) -> LiveState:
+        live = self._live
+        return LiveState(live.clients, live.slow, live.dropped, live.snapshots, live.resyncs)
 
     def _spool_state(self) -> SpoolState:
         level = self._spool.level

@@ -16,7 +16,9 @@ from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
 from ic3.errors import GatewayError
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import unheard
 from ic3.hub.local import LocalHub
+from ic3.hub.places import Places
 from ic3.observations import Observation
 from ic3.settings import Settings
 from ic3.store.gaps import GapStore
@@ -96,6 +98,9 @@ async def _write(
 ) -> dict[str, Any]:
     latest, runs, ended = LatestReadings(), RecentRuns(), EndedSweeps(_quiet)
     registers, unsaved = RegisterStore(pool), UnsavedSweeps()
+    feed, places = Feed(interval_s=settings.poll_interval_s), Places(max_clients=0, max_per_user=0)
+    hub = LocalHub(clock=clock, observe=_quiet, places=places)
+    live = unheard(feed=feed, latest=latest, runs=runs, clock=clock)
     spool = open_spool(settings, clock, _quiet)
     unsaved.restore((await spool.open()).waiting)
     left = len(unsaved)
@@ -106,15 +111,13 @@ async def _write(
     )  # fmt: skip
     monitoring = Monitoring(
         ended=ended, store=MonitoringStore(pool), registers=registers, inbox=InboxStore(pool),
-        latest=latest, runs=runs,
+        latest=latest, runs=runs, live=live,
         interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
     )  # fmt: skip
-    hub = LocalHub(clock=clock, observe=_quiet, max_clients=0, max_per_user=0)
-    feed = Feed(interval_s=settings.poll_interval_s)
     await Poll(
-        sweeper=sweeper, spool=spool, store=store, registers=registers, hub=hub, feed=feed,
-        latest=latest, unsaved=unsaved, news=News(), interval_s=settings.poll_interval_s,
-        clock=clock, observe=_quiet,
+        sweeper=sweeper, spool=spool, store=store, registers=registers, hub=hub, live=live,
+        feed=feed, latest=latest, unsaved=unsaved, news=News(),
+        interval_s=settings.poll_interval_s, clock=clock, observe=_quiet,
     ).step()  # fmt: skip
     sweep = sweeper.begin()
     for _ in range(left + 1):

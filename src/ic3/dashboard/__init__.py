@@ -1,5 +1,6 @@
 """The first page of the control room: static files, shipped with the package."""
 
+import hashlib
 from importlib import resources
 from typing import Final
 
@@ -17,3 +18,11 @@ def static_files() -> dict[str, tuple[bytes, str]]:
         path: ((folder / name).read_bytes(), content_type)
         for path, (name, content_type) in PAGES.items()
     }
+
+
+def build() -> str:
+    """Which build of the page is served: another one where any of its files is another."""
+    digest = hashlib.sha256()
+    for content, _ in static_files().values():
+        digest.update(content)
+    return digest.hexdigest()[:12]

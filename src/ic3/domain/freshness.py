@@ -216,6 +216,8 @@ class Freshness:
         self._restored = False
         self._looked = False
         self._sorted: list[str] | None = []
+        self._touched: set[str] = set()
+        self._moved: set[str] = set()
         self.clock_offset_s: float | None = None
         self.own_clock: OwnClock | None = None
 
@@ -244,6 +246,7 @@ class Freshness:
                 self._cadences.setdefault(each.serial, _Cadence()).seed(each.cadence_s)
             if asset.last_new is None:
                 self._move(asset, each.state)
+                self._moved.add(each.serial)
                 asset.since_us, asset.judged = each.since_us, True
                 if each.state is State.VANISHED:
                     asset.missing = max(asset.missing, MISSED_SWEEPS)
@@ -286,9 +289,11 @@ class Freshness:
             self._failures += 1
             self._unbroken_since = None
             if self._failures == MISSED_SWEEPS:
+                self._touched.update(self._assets)
                 self._tell(sweep, None, FeedEvent.GATEWAY_LOST, sweep.error)
             return
         if self._failures >= MISSED_SWEEPS:
+            self._touched.update(self._assets)
             self._tell(sweep, None, FeedEvent.GATEWAY_BACK)
         self._failures = 0
         if self._unbroken_since is None:
@@ -308,10 +313,35 @@ class Freshness:
             now: Monotonic seconds.
             now_us: The wall clock, for stamps.
         """
+        if self._looked:
+            self._touched.clear()
+            self._judge(self._assets.items(), now, now_us)
+        return self._counts
+
+    def judge_touched(self, *, now: float, now_us: int) -> None:
+        """Move the assets that the last sweeps gave a reason to; time alone is left to `judge`."""
+        if self._looked:
+            found = ((serial, self._assets.get(serial)) for serial in self._touched)
+            self._judge([(serial, each) for serial, each in found if each], now, now_us)
+            self._touched.clear()
+
+    def take_moved(self) -> set[str]:
+        """The assets whose state or quality has moved since this was last asked."""
+        moved, self._moved = self._moved, set()
+        return moved
+
+    def note_moved(self, serial: str) -> None:
+        """Something else that is shown of an asset has moved."""
+        self._moved.add(serial)
+
+    def state_of(self, serial: str) -> State:
+        """The state an asset was last judged to be in."""
+        asset = self._assets.get(serial)
+        return State.NEVER_SEEN if asset is None else asset.state
+
+    def _judge(self, assets: Iterable[tuple[str, _Asset]], now: float, now_us: int) -> None:
         lost = self._failures >= MISSED_SWEEPS
-        if not self._looked:
-            return self._counts
-        for serial, asset in self._assets.items():
+        for serial, asset in assets:
             state = self._state_of(serial, asset, now, lost=lost)
             if state is asset.state and asset.judged:
                 continue
@@ -320,13 +350,13 @@ class Freshness:
             self._move(asset, state)
             asset.since_us = now_us
             self._changed.add(serial)
+            self._moved.add(serial)
             # The loss of the gateway is one event, not one an asset; a vanished key has its own.
             told = asset.before_outage is not None or state is State.VANISHED
             if asset.judged and old is not state and not told:
                 detail = f"{old} to {state}"
                 self._events.append(Happened(now_us, serial, FeedEvent.STATE, detail))
             asset.judged = True
-        return self._counts
 
     @property
     def gateway_lost(self) -> bool:
@@ -472,6 +502,8 @@ class Freshness:
             self._counts[self._assets.pop(serial).state] -= 1
             self._cadences.pop(serial, None)
             self._changed.discard(serial)
+            self._touched.discard(serial)
+            self._moved.discard(serial)
         self._gone = []
         self._sorted = None
 
@@ -497,6 +529,8 @@ class Freshness:
         asset = self._assets.get(serial)
         if asset is None:
             asset = self._appear(serial, sweep)
+        if asset.state is not State.FRESH:
+            self._touched.add(serial)
         plausible = (
             plausibility(envelope.occurred_us, now_us=envelope.received_us)
             is Plausibility.PLAUSIBLE
@@ -504,6 +538,7 @@ class Freshness:
         if not plausible:
             if key != asset.wrong:
                 asset.wrong, asset.spoke = key, sweep.started
+                self._touched.add(serial)
                 self._skew(asset, envelope)
             return
         if key <= (asset.occurred_us, asset.record_id):
@@ -558,6 +593,7 @@ class Freshness:
         asset = self._asset(serial)
         asset.since_us = _us(sweep.begun_at)
         asset.announced = self._restored
+        self._touched.add(serial)
         if self._restored:
             self._tell(sweep, serial, FeedEvent.APPEARED)
         return asset
@@ -572,6 +608,7 @@ class Freshness:
                     self._appear(serial, sweep)
                 elif asset.missing:
                     if asset.missing >= MISSED_SWEEPS:
+                        self._touched.add(serial)
                         self._tell(sweep, serial, FeedEvent.RETURNED)
                     asset.missing = 0
             self._gone = [serial for serial in self._assets if serial not in serials]
@@ -579,8 +616,10 @@ class Freshness:
             asset = self._assets[serial]
             asset.missing += 1
             if asset.missing == MISSED_SWEEPS:
+                self._touched.add(serial)
                 self._tell(sweep, serial, FeedEvent.VANISHED)
         unread = {listed[key] for key in sweep.unread if key in listed}
+        self._touched |= unread | self._failing.keys()
         self._failing = {serial: self._failing.get(serial, 0) + 1 for serial in unread}
 
     def _judge_own_clock(self, sweep: Sweep) -> None:

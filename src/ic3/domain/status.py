@@ -6,26 +6,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from ic3.domain.envelope import Envelope, Plausibility, plausibility
+from ic3.domain.envelope import Envelope, Plausibility, Value, plausibility
 from ic3.domain.freshness import Freshness, State
+from ic3.domain.quality import of_source
 from ic3.domain.sweeps import Sweep
 
 NEWEST_LIMIT = 500
+TAGS_LIMIT = 2_000
 
 
 @dataclass(slots=True)
 class AssetState:
-    """The newest news of one asset; `occurred_us` is 0 where the source's time is not known."""
+    """The newest news of one asset.
+
+    Attributes:
+        occurred_us: 0 where the source's time is not known.
+        values: The newest of every tag this process has seen; none at its start.
+    """
 
     received_us: int
     quality: str | None
     alarm: str | None
     occurred_us: int = 0
+    values: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def in_alarm(self) -> bool:
         """Whether the source says so; an absent alarm is unknown, not one."""
         return self.alarm is not None and self.alarm.upper() != "NORMAL"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the source vouches for it; an absent word does not."""
+        return of_source(self.quality) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class Feed:
         """Take what the database knows, newest envelope first."""
         for serial, state in assets:
             self._assets[serial] = state
+            self.freshness.note_moved(serial)
             self.freshness.remember(
                 serial, occurred_us=state.occurred_us, received_us=state.received_us
             )
@@ -100,10 +114,20 @@ class Feed:
             return False
         before = self._assets.get(serial)
         if before is None or before.occurred_us <= occurred_us:
-            self._assets[serial] = AssetState(
-                received_us, envelope.quality, envelope.alarm, occurred_us
-            )
+            after = AssetState(
+                received_us, envelope.quality, envelope.alarm, occurred_us,
+                _newest_values(before, envelope),
+            )  # fmt: skip
+            self._assets[serial] = after
+            if before is None or (
+                before.quality != after.quality and before.is_good != after.is_good
+            ):
+                self.freshness.note_moved(serial)
         return before is None or before.occurred_us < occurred_us
+
+    def state_of(self, serial: str) -> AssetState | None:
+        """The newest news of an asset; None where there is none."""
+        return self._assets.get(serial)
 
     def newest(self, limit: int, sees: Callable[[str], bool] = lambda _: True) -> list[Envelope]:
         """The envelopes received last of the assets that somebody sees, newest first."""
@@ -129,3 +153,12 @@ class Feed:
         in_alarm = sum(state.in_alarm for state in self._assets.values())
         assets = len(self._assets)
         return FeedCounts(assets, fresh, assets - fresh, in_alarm, dict(states))
+
+
+def _newest_values(before: AssetState | None, envelope: Envelope) -> Mapping[str, Value]:
+    """A tag that an envelope leaves out keeps its value; names nobody bounds are not gathered."""
+    values = envelope.values
+    if before is None or before.values.keys() <= values.keys():
+        return values
+    merged = {**before.values, **values}
+    return merged if len(merged) <= TAGS_LIMIT else values

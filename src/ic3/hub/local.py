@@ -1,12 +1,12 @@
 """The hub of one process: every changed envelope to every client, none waits for another."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope
+from ic3.hub.places import Places
 from ic3.observations import ClientClosed, Observe
 
 BUFFERED_LIMIT_BYTES: Final = 1 << 20
@@ -66,20 +66,14 @@ class LocalHub:
     Args:
         clock: Measures how long a client stalls.
         observe: Told of closed clients.
-        max_clients: All clients at once.
-        max_per_user: Clients of one user at once.
+        places: How many clients there may be, shared with the numbered protocol.
     """
 
-    def __init__(
-        self, *, clock: Clock, observe: Observe, max_clients: int, max_per_user: int
-    ) -> None:
+    def __init__(self, *, clock: Clock, observe: Observe, places: Places) -> None:
         self._clock = clock
         self._observe = observe
-        self._max_clients = max_clients
-        self._max_per_user = max_per_user
+        self._places = places
         self._clients: set[Client] = set()
-        self._users: Counter[str] = Counter()
-        self._closing = False
         self.sent = 0
 
     @property
@@ -89,26 +83,18 @@ class LocalHub:
 
     def refusal(self, user: str) -> str | None:
         """Why this user cannot have another client now, or None."""
-        if self._closing:
-            return "the server is stopping"
-        if len(self._clients) >= self._max_clients:
-            return f"{self._max_clients} clients are connected, which is the limit"
-        if self._users[user] >= self._max_per_user:
-            return f"{self._max_per_user} clients of this user are connected, which is the limit"
-        return None
+        return self._places.refusal(user)
 
     def join(self, client: Client) -> None:
         """Let a client have every envelope from now on."""
         self._clients.add(client)
-        self._users[client.user] += 1
+        self._places.take(client.user)
 
     def leave(self, client: Client) -> None:
         """Forget a client that is gone."""
         if client in self._clients:
             self._clients.discard(client)
-            self._users[client.user] -= 1
-            if not self._users[client.user]:
-                del self._users[client.user]
+            self._places.give_back(client.user)
 
     def publish(self, envelopes: Iterable[Envelope]) -> None:
         """Send envelopes to every client; each is encoded once and nothing is waited for."""
@@ -140,7 +126,7 @@ class LocalHub:
                 await asyncio.sleep(CHECK_EVERY_S)
                 self.check()
         finally:
-            self._closing = True
+            self._places.closing = True
             for client in list(self._clients):
                 self.leave(client)
                 client.writer.close(GOING_AWAY, "the server is stopping")

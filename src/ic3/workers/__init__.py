@@ -14,6 +14,7 @@ from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.notices import Carrier, Notices
 from ic3.observations import Observe
@@ -71,6 +72,7 @@ class Parts:
     notify: NotifyStore
     carriers: Mapping[RouteKind, Carrier]
     hub: LocalHub
+    live: LiveHub
     feed: Feed
     latest: LatestReadings
     runs: RecentRuns
@@ -94,8 +96,8 @@ class Parts:
 def _poll(parts: Parts) -> Worker:
     return Poll(
         sweeper=parts.sweeper, spool=parts.spool, store=parts.telemetry,
-        registers=parts.registers, hub=parts.hub, feed=parts.feed, latest=parts.latest,
-        unsaved=parts.unsaved, news=parts.news, interval_s=parts.interval_s,
+        registers=parts.registers, hub=parts.hub, live=parts.live, feed=parts.feed,
+        latest=parts.latest, unsaved=parts.unsaved, news=parts.news, interval_s=parts.interval_s,
         clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
@@ -110,8 +112,8 @@ def _save(parts: Parts) -> Worker:
 def _monitoring(parts: Parts) -> Worker:
     return Monitoring(
         ended=parts.ended, store=parts.monitoring, registers=parts.registers,
-        inbox=parts.inbox, latest=parts.latest, runs=parts.runs, interval_s=parts.interval_s,
-        clock=parts.clock, observe=parts.observe,
+        inbox=parts.inbox, latest=parts.latest, runs=parts.runs, live=parts.live,
+        interval_s=parts.interval_s, clock=parts.clock, observe=parts.observe,
     )  # fmt: skip
 
 

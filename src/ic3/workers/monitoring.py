@@ -12,6 +12,7 @@ from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.sweeps import Sweep
 from ic3.errors import Contended, DatabaseAway, StoreError, TooSlow
+from ic3.hub.live import LiveHub
 from ic3.observations import (
     ConservationBroken,
     InboxFull,
@@ -106,6 +107,7 @@ class Monitoring:
         inbox: InboxStore,
         latest: LatestReadings,
         runs: RecentRuns,
+        live: LiveHub,
         interval_s: float,
         clock: Clock,
         observe: Observe,
@@ -117,6 +119,7 @@ class Monitoring:
         self._inbox = Inbox()
         self._latest = latest
         self._runs = runs
+        self._live = live
         self._clock = clock
         self._observe = observe
         self._ready = False
@@ -143,7 +146,7 @@ class Monitoring:
         async with self._store.latest_turn:
             self._latest.replace(await self._store.all_latest())
         await self._finish_unlogged()
-        self._runs.replace(await self._store.recent_runs())
+        await self._read_runs()
         self._ready = True
 
     async def _finish_unlogged(self) -> None:
@@ -181,7 +184,7 @@ class Monitoring:
             run = await self._save(sweep, envelopes or [], stored)
         except NotStored:
             return
-        await self._remember(run)
+        await self._remember(run, sweep)
         # Of one that failed in the middle the sweep's own line has told; what was read is kept.
         if sweep.error is None and run is not None:
             self._observe(
@@ -221,13 +224,18 @@ class Monitoring:
             sweep.error = error
             self._observe(RunFailed(error, duration_ms))
         run = await self._store.save_failed(sweep, duration_ms=duration_ms)
-        await self._remember(run)
+        await self._remember(run, sweep)
 
-    async def _remember(self, run: Run | None) -> None:
+    async def _remember(self, run: Run | None, sweep: Sweep) -> None:
         if run is None or (self._ready and not self._runs.follows(run)):
-            self._runs.replace(await self._store.recent_runs())
+            await self._read_runs()
         elif self._ready:
             self._runs.add(run)
+            self._live.run_ended(run, sweep.phase_ms)
+
+    async def _read_runs(self) -> None:
+        self._runs.replace(await self._store.recent_runs())
+        self._live.start_over()
 
     def _duration_ms(self, sweep: Sweep) -> int:
         return max(1, round((self._clock.monotonic() - sweep.started) * 1000))

@@ -13,6 +13,7 @@ from ic3.domain.status import AssetState, Feed
 from ic3.domain.sweeps import Sweep
 from ic3.errors import DatabaseAway, GatewayError, SpoolError, SpoolFull
 from ic3.gateway.sweep import Sweeper
+from ic3.hub.live import LiveHub
 from ic3.hub.local import LocalHub
 from ic3.observations import ConservationBroken, Observe
 from ic3.spool import Spool
@@ -62,6 +63,7 @@ class Poll:
         store: TelemetryStore,
         registers: RegisterStore,
         hub: LocalHub,
+        live: LiveHub,
         feed: Feed,
         latest: LatestReadings,
         unsaved: Unsaved,
@@ -77,6 +79,7 @@ class Poll:
         self._store = store
         self._registers = registers
         self._hub = hub
+        self._live = live
         self._feed = feed
         self._latest = latest
         self._unsaved = unsaved
@@ -110,6 +113,8 @@ class Poll:
                 raise outcome
         await self._accept(sweep)
         self._news.put(self._feed.take(sweep))
+        self._feed.freshness.judge_touched(now=self._clock.monotonic(), now_us=self._clock.now_us())
+        self._live.swept(sweep.envelopes)
         gaps = self._missed.take(sweep, skipped=skipped, now_us=self._clock.now_us())
         if gaps:
             await self._spool.add_gaps(gaps)
