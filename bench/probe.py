@@ -18,7 +18,7 @@ from ic3.api.live import Admission, FrameProtocol, LiveSocket, StreamProtocol
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.server import HotRead, build, listen, server
 from ic3.clock import Clock
-from ic3.domain.access import PendingEvents
+from ic3.domain.access import Access, PendingEvents
 from ic3.domain.envelope import Envelope, EnvelopeRejected, parse, serial_of_key
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Register
@@ -179,7 +179,14 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     places = Places(max_clients=20_000, max_per_user=20_000)
     hub = LocalHub(clock=clock, observe=lambda _: None, places=places)
     reads = MonitoringReads(latest, runs)
-    admission = Admission(verify=tokens.verify, use_ticket=tickets.use, origins=(), insecure=False)
+    admission = Admission(
+        verify=tokens.verify,
+        use_ticket=tickets.use,
+        origins=(),
+        insecure=False,
+        access=Access(),
+        observe=lambda _: None,
+    )
     socket_app = LiveSocket(hub=hub, admission=admission, clock=clock, observe=lambda _: None)
     hot = {
         "/api/monitoring/progress": HotRead(reads.progress),

@@ -461,13 +461,15 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
     latest, runs = LatestReadings(feed.freshness.stale_after_s), RecentRuns()
     places = Places(max_clients=settings.ws_clients, max_per_user=settings.ws_clients_per_user)
-    hub = LocalHub(clock=clock, observe=tell, places=places)
+    asset_scope = AssetScope(latest, feed)
+    hub = LocalHub(clock=clock, observe=tell, places=places, domain_of=asset_scope.domain_of)
     live = LiveHub(
         board=Board(feed=feed, latest=latest, alarms=alarms), alarms=alarms, runs=runs,
         places=places, clock=clock, observe=tell,
         greeting=Greeting(
             dashboard.build(), settings.poll_interval_s, settings.zone, settings.simulated
         ),
+        domain_of=asset_scope.domain_of,
     )  # fmt: skip
     notices, router = Notices(), Router(ZoneInfo(settings.zone))
     alarms.listen(notices.put)
@@ -670,7 +672,7 @@ def _http(
     reads = MonitoringReads(latest, runs)
     admission = Admission(
         verify=tokens.verify, use_ticket=tickets.use, origins=settings.cors_origins,
-        insecure=settings.ws_insecure,
+        insecure=settings.ws_insecure, access=access, observe=tell,
     )  # fmt: skip
     stats = StatsReader(
         feed=feed, latest=latest, runs=runs, hub=hub, live=live, database=ingest, spool=spool,
@@ -701,7 +703,9 @@ def _http(
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
             "snapshots": SnapshotReader(live),
-            "streams": Streams(hub=live, clock=clock, observe=tell),
+            "streams": Streams(
+                hub=live, clock=clock, observe=tell, admission=admission
+            ),
         },
         hot={
             "/api/monitoring/progress": HotRead(reads.progress),

@@ -300,12 +300,13 @@ async def serving(
     feed, runs = Feed(interval_s=15), RecentRuns()
     latest = LatestReadings(feed.freshness.stale_after_s)
     alarms, places = Alarms(), Places(max_clients=max_clients, max_per_user=max_per_user)
-    hub, journal = LocalHub(clock=clock, observe=told.append, places=places), AlarmJournal()
+    domain_of, journal = AssetScope(latest, feed).domain_of, AlarmJournal()
+    hub = LocalHub(clock=clock, observe=told.append, places=places, domain_of=domain_of)
     journal.follow(alarms)
     numbered = LiveHub(
         board=Board(feed=feed, latest=latest, alarms=alarms), alarms=alarms, runs=runs,
         places=places, greeting=Greeting("build 1", 15.0, ZONE, simulated=False), clock=clock,
-        observe=told.append,
+        observe=told.append, domain_of=domain_of,
     )  # fmt: skip
     access, events = Access(), PendingEvents()
     tokens, tickets = Tokens(SECRET, life_s=600, clock=clock, access=access), Tickets(clock)
@@ -319,8 +320,9 @@ async def serving(
         Path("/nowhere"), cap_bytes=1 << 20, age_cap_s=1, clock=clock, observe=told.append
     )
     admission = Admission(
-        verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False
-    )
+        verify=tokens.verify, use_ticket=tickets.use, origins=origins, insecure=False,
+        access=access, observe=told.append,
+    )  # fmt: skip
     stats = StatsReader(
         feed=feed, latest=latest, runs=runs, hub=hub, live=numbered, database=database, clock=clock,
         gateway=gateway, simulated=False, spool=spool, breaker=breaker,
@@ -366,7 +368,9 @@ async def serving(
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
             "snapshots": SnapshotReader(numbered),
-            "streams": Streams(hub=numbered, clock=clock, observe=told.append),
+            "streams": Streams(
+                hub=numbered, clock=clock, observe=told.append, admission=admission
+            ),
             **(more or {}),
         },
         hot={

@@ -384,7 +384,7 @@ def test_who_takes_nothing_for_ten_seconds_is_closed_with_1013_and_nobody_else_w
 def test_a_resync_of_a_client_that_takes_nothing_waits_for_it() -> None:
     made = world(None, "a")
     client = Client(made)
-    point = Point(client.read()[1]["seq"], client.hub._channel.epoch)
+    point = Point(client.read()[1]["seq"], client.hub._channel_of(None).epoch)
     stall(client)
     made.alarm("a")
     for _ in range(50):

@@ -215,8 +215,9 @@ async def test_off_this_machine_only_wss_is_taken(
     site: Site, host: str, scheme: str, insecure: bool, status: int
 ) -> None:
     admission = Admission(
-        verify=site.tokens.verify, use_ticket=site.tickets.use, origins=(), insecure=insecure
-    )
+        verify=site.tokens.verify, use_ticket=site.tickets.use, origins=(), insecure=insecure,
+        access=site.access, observe=site.told.append,
+    )  # fmt: skip
     door = LiveSocket(hub=site.hub, admission=admission, clock=site.clock, observe=site.told.append)
     scope: Any = {"client": (host, 1), "scheme": scheme, "headers": [], "query_string": b""}
 

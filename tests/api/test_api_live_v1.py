@@ -207,7 +207,7 @@ async def test_real_frames_are_what_the_document_says(site: Site) -> None:
     seen = set()
     for _ in range(120):
         made.change(dice)
-    last = made.hub._channel.seq
+    last = made.hub._channel_of(None).seq
     while True:
         text = await client.recv()
         frame = read.decode(text)
@@ -277,7 +277,7 @@ async def test_a_socket_cut_two_hundred_times_ends_with_the_servers_state() -> N
         follower.connected()
         made.settle()
         async with asyncio.timeout(5):
-            while follower.waits or follower.seq < made.hub._channel.seq:
+            while follower.waits or follower.seq < made.hub._channel_of(None).seq:
                 asked = follower.take(await client.recv())
                 if asked is not None:
                     await client.send(json.dumps(asked))

@@ -6,13 +6,16 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from serving import NOW, NOW_US, Site, envelope
+from serving import NOW, NOW_US, Site, envelope, until
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
+from ic3.domain.access import Known
 from ic3.domain.alarms import Finding, SourceKind
 from ic3.domain.freshness import FeedEvent, Happened
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
-from ic3.domain.users import Role
+from ic3.domain.users import Principal, Role
 from ic3.store.register import RegisterStore
 from ic3.store.states import StateStore
 
@@ -202,3 +205,63 @@ async def test_s19_acknowledging_many_leaves_those_of_another_domain(stored: Sit
     outcomes = {each["id"]: each["outcome"] for each in answer.json()["results"]}
     assert outcomes[numbers[OTHER]] == "not open"
     assert outcomes[numbers[MINE]] == "acknowledged"
+
+
+async def test_s17_a_socket_tells_only_of_what_is_in_scope(site: Site) -> None:
+    known(site)
+    ticket = site.tickets.make(Principal("asha", Role.VIEWER, 2e9, DOMAINS))
+    async with await site.dial(f"/ws?ticket={ticket}") as wire:
+        await site.settle(1)
+        site.hub.publish([envelope(OTHER, 7), envelope(MINE, 8)])
+        assert json.loads(await wire.recv())["asset_id"] == MINE
+        site.hub.publish([envelope(OTHER, 9)])
+        site.hub.publish([envelope(MINE, 10)])
+        assert json.loads(await wire.recv())["record_id"] == "r-10"
+
+
+async def test_s17_the_numbered_protocol_tells_only_of_what_is_in_scope(site: Site) -> None:
+    known(site)
+    site.numbered.start_over()
+    ticket = site.tickets.make(Principal("asha", Role.VIEWER, 2e9, DOMAINS))
+    async with await site.dial(f"/ws/v1?ticket={ticket}") as wire:
+        hello, snapshot = [json.loads(await wire.recv()) for _ in range(2)]
+        assert hello["scope"] == "DEL-D01"
+        ((index, serial, *_),) = snapshot["assets"]
+        assert serial == MINE
+        await wire.send(json.dumps({"op": "sub", "assets": [0, 1, 2]}))
+        watched = json.loads(await wire.recv())
+        assert (watched["op"], watched["i"]) == ("asset", index)
+        raised(site)
+        told = [json.loads(await wire.recv())["alarm"]["source"] for _ in range(2)]
+        assert told == [MINE, "gateway"]
+        site.clock.advance(1)
+        site.numbered.flush()
+        state = json.loads(await wire.recv())
+        assert (state["op"], [each[0] for each in state["s"]]) == ("state", [index])
+
+
+async def test_s17_the_snapshot_of_a_scope_is_its_own(site: Site) -> None:
+    known(site)
+    site.numbered.start_over()
+    _, mine = await asked(site, "/api/ui/snapshot")
+    _, everything = await asked(site, "/api/ui/snapshot", domains=None)
+    assert [each[1] for each in mine["assets"]] == [MINE]
+    assert {each[1] for each in everything["assets"]} == {MINE, OTHER}
+
+
+async def to_the_end(wire: ClientConnection) -> None:
+    while True:
+        await wire.recv()
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/v1"])
+async def test_s12_an_open_socket_ends_with_its_login(site: Site, path: str) -> None:
+    site.access.replace(Known({"asha": 1}, frozenset(), {}))
+    ticket = site.tickets.make(Principal("asha", Role.VIEWER, 2e9, None, "login", 1))
+    async with await site.dial(f"{path}?ticket={ticket}") as wire:
+        await until(lambda: site.hub.clients + site.numbered.clients == 1)
+        site.access.replace(Known({"asha": 2}, frozenset(), {}))
+        with pytest.raises(ConnectionClosed) as ended:
+            await to_the_end(wire)
+    assert ended.value.rcvd is not None
+    assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (1008, "the login has ended")

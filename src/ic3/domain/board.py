@@ -72,6 +72,11 @@ class Board:
         self._states = bytearray(self._state(serial) for serial in listed)
         return True
 
+    @property
+    def is_of_this_register(self) -> bool:
+        """Whether the list was made with the register as it is."""
+        return self._latest.register is self._seen_register
+
     def touch(self, serial: str) -> None:
         """Say that an alarm of an asset has changed."""
         self._touched.add(serial)

@@ -1,15 +1,16 @@
 """The hub of the numbered protocol: what the workers know becomes frames, encoded once."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
 from ic3 import __version__
 from ic3.clock import Clock
 from ic3.domain.alarm_view import view_of
-from ic3.domain.alarms import Alarms, Change
+from ic3.domain.alarms import Alarm, Alarms, Change
 from ic3.domain.board import Board
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.latest import LatestReadings
@@ -21,6 +22,7 @@ from ic3.hub.frames import (
     PROTOCOL,
     AlarmFrame,
     AssetFrame,
+    Encoded,
     Hello,
     Ping,
     RunFrame,
@@ -31,10 +33,13 @@ from ic3.hub.places import Places
 from ic3.hub.viewer import Viewer
 from ic3.observations import ClientClosed, Observe, Resynced
 
+CHANNELS_LIMIT: Final = 64
 TICK_S: Final = 0.25
 PING_S: Final = 5.0
 RENEWED_S: Final = 1.0
 EVERYTHING: Final = "all"
+
+Domains = frozenset[str] | None
 
 
 class Greeting(NamedTuple):
@@ -44,6 +49,13 @@ class Greeting(NamedTuple):
     poll_s: float
     tz: str
     simulated: bool
+
+
+class Counted(NamedTuple):
+    """What channels that are gone had dropped and sent."""
+
+    dropped: int
+    snapshots: int
 
 
 class Point(NamedTuple):
@@ -56,7 +68,8 @@ class Point(NamedTuple):
 class LiveHub:
     """Tells every browser what changed; values only to those that watch the asset.
 
-    Today every user sees every asset, so there is one channel.
+    There is a channel for each scope of domains that somebody has; an index is that of the whole
+    list in all of them.
 
     Args:
         board: The assets and their state bytes.
@@ -66,12 +79,15 @@ class LiveHub:
         greeting: What `hello` says.
         clock: Frames are stamped; state frames come at most four times a second.
         observe: Told of what was dropped, resumed and closed.
+        domain_of: Serial number to domain, for clients with a scope.
     """
 
     def __init__(
         self, *, board: Board, alarms: Alarms, runs: RecentRuns, places: Places,
         greeting: Greeting, clock: Clock, observe: Observe,
+        domain_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:  # fmt: skip
+        self._domain_of = domain_of
         self._board = board
         self._alarms = alarms
         self._runs = runs
@@ -79,7 +95,9 @@ class LiveHub:
         self._greeting = greeting
         self._clock = clock
         self._observe = observe
-        self._channel = Channel(self._content, clock=clock, observe=observe)
+        self._channels: dict[Domains, Channel] = {}
+        self._gone = Counted(0, 0)
+        self._channel_of(None)
         self.resyncs = 0
         self._watchers: dict[str, set[Viewer]] = {}
         now = clock.monotonic()
@@ -90,22 +108,22 @@ class LiveHub:
     @property
     def clients(self) -> int:
         """Clients at present."""
-        return len(self._channel.viewers)
+        return sum(len(each.viewers) for each in self._channels.values())
 
     @property
     def slow(self) -> int:
         """Clients that do not take what is sent to them."""
-        return len(self._channel.waiting)
+        return sum(len(each.waiting) for each in self._channels.values())
 
     @property
     def dropped(self) -> int:
         """Frames dropped for slow clients."""
-        return self._channel.dropped
+        return self._gone.dropped + sum(each.dropped for each in self._channels.values())
 
     @property
     def snapshots(self) -> int:
         """Snapshots sent."""
-        return self._channel.snapshots
+        return self._gone.snapshots + sum(each.snapshots for each in self._channels.values())
 
     def refusal(self, user: str) -> str | None:
         """Why this user cannot have another client now, or None."""
@@ -113,14 +131,15 @@ class LiveHub:
 
     def join(self, viewer: Viewer, *, role: Role, point: Point | None = None) -> None:
         """Greet a client; send what it missed since `point`, or a snapshot."""
-        channel = self._channel
+        channel = self._channel_of(viewer.domains)
         self._renew_if_due()
         resumed = point is not None and channel.knows(point.have, point.epoch)
         greeting = self._greeting
         hello = channel.private(
             Hello, seq=point.have if point and resumed else None, proto=PROTOCOL,
             version=__version__, build=greeting.build, poll_s=greeting.poll_s, tz=greeting.tz,
-            plant="simulated" if greeting.simulated else "real", role=role, scope=EVERYTHING,
+            plant="simulated" if greeting.simulated else "real", role=role,
+            scope=EVERYTHING if viewer.domains is None else ",".join(sorted(viewer.domains)),
             epoch=channel.epoch,
         )  # fmt: skip
         channel.viewers.add(viewer)
@@ -133,18 +152,20 @@ class LiveHub:
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a client that is gone."""
-        if viewer in self._channel.viewers:
-            self._channel.viewers.discard(viewer)
-            self._channel.waiting.discard(viewer)
+        channel = self._channels.get(viewer.domains)
+        if channel is not None and viewer in channel.viewers:
+            channel.viewers.discard(viewer)
+            channel.waiting.discard(viewer)
             self._places.give_back(viewer.user)
             self._unwatch(viewer)
 
     def resync(self, viewer: Viewer, point: Point) -> None:
         """Send the shared frames that a client misses, or a snapshot where they are not kept."""
-        resumed = self._channel.resume(viewer, point.have, point.epoch)
+        channel = self._channel_of(viewer.domains)
+        resumed = channel.resume(viewer, point.have, point.epoch)
         self.resyncs += 1
         self._observe(Resynced("resumed" if resumed else "snapshot"))
-        if resumed or self._channel.send_snapshot(viewer):
+        if resumed or channel.send_snapshot(viewer):
             self._tell_watched(viewer)
 
     def watch(self, viewer: Viewer, indexes: Iterable[int]) -> None:
@@ -154,7 +175,7 @@ class LiveHub:
     def watch_serials(self, viewer: Viewer, serials: Iterable[str]) -> None:
         """The same, by serial number."""
         self._unwatch(viewer)
-        viewer.watched = tuple(serials)
+        viewer.watched = tuple(each for each in serials if self._sees(viewer.domains, each))
         for serial in viewer.watched:
             self._watchers.setdefault(serial, set()).add(viewer)
         self._tell_watched(viewer)
@@ -179,26 +200,31 @@ class LiveHub:
         self._renew_if_due()
         if moved := self._board.moved():
             self._flushed = now
-            self._channel.share(StateFrame, s=moved)
+            for domains, channel in self._channels.items():
+                seen = [each for each in moved if self._sees_index(domains, each[0])]
+                if seen:
+                    channel.share(StateFrame, s=seen)
 
     def run_ended(self, run: Run, phases: Mapping[str, float]) -> None:
         """Tell of a run that has just been added to the last runs."""
-        self._channel.share(RunFrame, run=run, phases=dict(phases))
+        for channel in self._channels.values():
+            channel.share(RunFrame, run=run, phases=dict(phases))
 
     def start_over(self) -> None:
         """Send everybody a snapshot: runs or alarms have changed without a frame that says so."""
         self._board.renew()
         self._board.moved()
-        self._channel.renew()
         self._renewed = self._clock.monotonic()
-        for viewer in self._channel.viewers:
-            if self._channel.send_snapshot(viewer):
-                self._tell_watched(viewer)
+        for channel in self._channels.values():
+            channel.renew()
+            for viewer in channel.viewers:
+                if channel.send_snapshot(viewer):
+                    self._tell_watched(viewer)
 
-    def snapshot(self) -> Made:
-        """What there is to know, as shared bytes."""
+    def snapshot(self, domains: Domains = None) -> Made:
+        """What there is to know, as bytes shared by all of a scope."""
         self._renew_if_due()
-        return self._channel.snapshot()
+        return self._channel_of(domains).snapshot()
 
     def tick(self) -> None:
         """Send what is due; let slow clients catch up, close those that stalled for too long."""
@@ -207,8 +233,9 @@ class LiveHub:
         if now - self._pinged >= PING_S:
             self._pinged = now
             self._ping()
-        for viewer in list(self._channel.waiting):
-            self._catch_up(viewer, now)
+        for channel in self._channels.values():
+            for viewer in list(channel.waiting):
+                self._catch_up(channel, viewer, now)
 
     async def run(self) -> None:
         """Tick four times a second until cancelled, then tell every client of the stop."""
@@ -218,46 +245,82 @@ class LiveHub:
                 self.tick()
         finally:
             self._places.closing = True
-            for viewer in list(self._channel.viewers):
-                self.leave(viewer)
-                viewer.writer.close(GOING_AWAY, "the server is stopping")
+            for channel in self._channels.values():
+                for viewer in list(channel.viewers):
+                    self.leave(viewer)
+                    viewer.writer.close(GOING_AWAY, "the server is stopping")
 
     def _renew_if_due(self) -> None:
         """Begin a new epoch where the list of assets is another; at most once a second."""
-        if self._clock.monotonic() - self._renewed >= RENEWED_S and self._board.renew():
+        if self._clock.monotonic() - self._renewed < RENEWED_S:
+            return
+        # Another register may have moved an asset to another domain.
+        moved = len(self._channels) > 1 and not self._board.is_of_this_register
+        if self._board.renew() or moved:
             self.start_over()
+
+    def _channel_of(self, domains: Domains) -> Channel:
+        """The channel of a scope; beyond a bound those that nobody uses are forgotten."""
+        channel = self._channels.get(domains)
+        if channel is None:
+            if len(self._channels) >= CHANNELS_LIMIT:
+                self._forget_unused()
+            content = partial(self._content, domains)
+            channel = Channel(content, clock=self._clock, observe=self._observe)
+            self._channels[domains] = channel
+        return channel
+
+    def _forget_unused(self) -> None:
+        unused = [key for key, each in self._channels.items() if key and not each.viewers]
+        for key in unused:
+            gone = self._channels.pop(key)
+            self._gone = Counted(
+                self._gone.dropped + gone.dropped, self._gone.snapshots + gone.snapshots
+            )
+
+    def _sees(self, domains: Domains, serial: str) -> bool:
+        return domains is None or self._domain_of(serial) in domains
+
+    def _sees_index(self, domains: Domains, index: int) -> bool:
+        return domains is None or any(
+            self._sees(domains, serial) for serial in self._board.serials_at([index])
+        )
 
     def _ping(self) -> None:
         evaluated_us, last = self._alarms.evaluated_us, self._runs.progress().latest
-        self._channel.share(
-            Ping, alarms_evaluated_at=None if evaluated_us is None else time_text(evaluated_us),
-            last_run_at=None if last is None else time_text(_us(last)),
-        )  # fmt: skip
+        for channel in self._channels.values():
+            channel.share(
+                Ping, last_run_at=None if last is None else time_text(_us(last)),
+                alarms_evaluated_at=None if evaluated_us is None else time_text(evaluated_us),
+            )  # fmt: skip
 
-    def _catch_up(self, viewer: Viewer, now: float) -> None:
+    def _catch_up(self, channel: Channel, viewer: Viewer, now: float) -> None:
         viewer.drain()
         if viewer.behind_since is not None:
             if viewer.has_room:
-                self._channel.send_snapshot(viewer)
+                channel.send_snapshot(viewer)
                 self._tell_watched(viewer)
             elif now - viewer.behind_since > STALLED_LIMIT_S:
                 self._observe(ClientClosed("stalled"))
                 self.leave(viewer)
                 viewer.writer.close(TRY_AGAIN_LATER, "too slow; connect again")
         if not viewer.is_waiting:
-            self._channel.waiting.discard(viewer)
+            channel.waiting.discard(viewer)
 
     def _alarm_changed(self, change: Change) -> None:
         if change.alarm.source_kind == "asset":
             self._board.touch(change.alarm.source)
-        self._channel.share(
-            AlarmFrame, what=change.what, alarm=view_of(change.alarm), who=change.who,
-            note=change.note,
-        )  # fmt: skip
+        for domains, channel in self._channels.items():
+            if _shows(domains, change.alarm):
+                channel.share(
+                    AlarmFrame, what=change.what, alarm=view_of(change.alarm), who=change.who,
+                    note=change.note,
+                )  # fmt: skip
 
-    def _content(self) -> Content:
-        alarms = [view_of(each) for each in self._alarms.open]
-        return Content(self._board.rows(), alarms, self._runs.progress().runs)
+    def _content(self, domains: Domains) -> Content:
+        alarms = [view_of(each) for each in self._alarms.open if _shows(domains, each)]
+        rows = [each for each in self._board.rows() if self._sees(domains, each.serial)]
+        return Content(rows, alarms, self._runs.progress().runs)
 
     def _tell_watched(self, viewer: Viewer) -> None:
         for serial in viewer.watched:
@@ -271,14 +334,18 @@ class LiveHub:
         index = self._board.index_of(serial)
         if index is None:
             return
-        frame = self._channel.private(
-            AssetFrame, i=index,
-            occurred_at=time_text(news.occurred_us) if news.occurred_us else None,
-            received_at=time_text(news.received_us), quality=news.quality, alarm=news.alarm,
-            values=news.values, limits=self._board.limits_of(serial) if with_limits else UNSET,
-        )  # fmt: skip
+        content: dict[str, Any] = {
+            "i": index, "received_at": time_text(news.received_us), "quality": news.quality,
+            "occurred_at": time_text(news.occurred_us) if news.occurred_us else None,
+            "alarm": news.alarm, "values": news.values,
+            "limits": self._board.limits_of(serial) if with_limits else UNSET,
+        }  # fmt: skip
+        made: dict[Domains, Encoded] = {}
         for viewer in viewers:
-            self._channel.tell(viewer, frame)
+            channel = self._channel_of(viewer.domains)
+            if viewer.domains not in made:
+                made[viewer.domains] = channel.private(AssetFrame, **content)
+            channel.tell(viewer, made[viewer.domains])
 
     def _unwatch(self, viewer: Viewer) -> None:
         for serial in viewer.watched:
@@ -287,6 +354,11 @@ class LiveHub:
             if not watchers:
                 del self._watchers[serial]
         viewer.watched = ()
+
+
+def _shows(domains: Domains, alarm: Alarm) -> bool:
+    """Whether an alarm is in scope; those of the program itself concern everybody."""
+    return domains is None or alarm.source_kind == "system" or alarm.domain in domains
 
 
 def unheard(*, feed: Feed, latest: LatestReadings, runs: RecentRuns, clock: Clock) -> LiveHub:

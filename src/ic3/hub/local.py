@@ -1,7 +1,7 @@
 """The hub of one process: every changed envelope to every client, none waits for another."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from ic3.clock import Clock
@@ -34,11 +34,17 @@ class Client:
 
     While it keeps up it gets every envelope. While it does not, the newest envelope of each asset
     is kept for it; after 10 s it is closed with 1013.
+
+    Attributes:
+        domains: Whose envelopes it gets; None is all.
     """
 
-    def __init__(self, writer: FrameWriter, user: str) -> None:
+    def __init__(
+        self, writer: FrameWriter, user: str, domains: frozenset[str] | None = None
+    ) -> None:
         self.writer = writer
         self.user = user
+        self.domains = domains
         self.stalled_since: float | None = None
         self._kept: dict[str, bytes] = {}
 
@@ -67,9 +73,14 @@ class LocalHub:
         clock: Measures how long a client stalls.
         observe: Told of closed clients.
         places: How many clients there may be, shared with the numbered protocol.
+        domain_of: Serial number to domain, for clients with a scope.
     """
 
-    def __init__(self, *, clock: Clock, observe: Observe, places: Places) -> None:
+    def __init__(
+        self, *, clock: Clock, observe: Observe, places: Places,
+        domain_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._domain_of = domain_of
         self._clock = clock
         self._observe = observe
         self._places = places
@@ -103,11 +114,26 @@ class LocalHub:
         frames = {each.asset_id: text_frame(each.frame.encode()) for each in envelopes}
         if not frames:
             return
-        joined = b"".join(frames.values())
         now = self._clock.monotonic()
+        scopes: dict[frozenset[str] | None, tuple[dict[str, bytes], bytes]] = {}
         for client in self._clients:
-            client.offer(frames, joined, now)
-        self.sent += len(frames) * len(self._clients)
+            if client.domains not in scopes:
+                chosen = self._in_scope(frames, client.domains)
+                scopes[client.domains] = chosen, b"".join(chosen.values())
+            chosen, joined = scopes[client.domains]
+            if chosen:
+                client.offer(chosen, joined, now)
+                self.sent += len(chosen)
+
+    def _in_scope(
+        self, frames: dict[str, bytes], domains: frozenset[str] | None
+    ) -> dict[str, bytes]:
+        if domains is None:
+            return frames
+        return {
+            serial: frame for serial, frame in frames.items()
+            if self._domain_of(serial) in domains
+        }  # fmt: skip
 
     def check(self) -> None:
         """Let clients catch up and close those that stalled for too long."""

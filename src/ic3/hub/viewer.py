@@ -30,6 +30,7 @@ class Viewer:
     Args:
         writer: The server's end of its wire.
         user: Who it is.
+        domains: Whose assets and alarms it sees; None is all.
         form: How frames are written to it.
 
     Attributes:
@@ -37,9 +38,13 @@ class Viewer:
         behind_since: When its queue last overflowed; None once its snapshot is on the way.
     """
 
-    def __init__(self, writer: FrameWriter, user: str, form: Form = as_message) -> None:
+    def __init__(
+        self, writer: FrameWriter, user: str, form: Form = as_message,
+        domains: frozenset[str] | None = None,
+    ) -> None:  # fmt: skip
         self.writer = writer
         self.user = user
+        self.domains = domains
         self._form = form
         self.watched: Sequence[str] = ()
         self.behind_since: float | None = None

@@ -1,15 +1,21 @@
 """Who may open a live connection."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import parse_qs
 
 from litestar.types import Scope
 
+from ic3.domain.access import Access
 from ic3.domain.addresses import is_loopback
 from ic3.domain.users import Principal
 from ic3.errors import ApiError
+from ic3.hub.local import FrameWriter
+from ic3.observations import ClientClosed, Observe
 
+ENDED: Final = "the login has ended"
+POLICY: Final = 1008
 NOTHING: Final = frozenset[str]()
 STREAM_QUERY: Final = frozenset({"assets"})
 
@@ -22,12 +28,19 @@ class Admission:
         use_ticket: Ticket to its holder, once, or None.
         origins: Origins beside the server's own whose pages may connect.
         insecure: Whether machines other than this one may connect without TLS.
+        access: Says who is no longer admitted: what they hold open is closed.
+        observe: Told of that.
     """
 
     def __init__(
         self, *, verify: Callable[[bytes], Principal | None],
         use_ticket: Callable[[str], Principal | None], origins: tuple[str, ...], insecure: bool,
+        access: Access, observe: Observe,
     ) -> None:  # fmt: skip
+        self._access = access
+        self._observe = observe
+        self._held: dict[FrameWriter, Principal] = {}
+        access.listen(self._recheck)
         self._verify = verify
         self._use_ticket = use_ticket
         self._origins = origins
@@ -64,6 +77,21 @@ class Admission:
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
         return principal
+
+    @contextmanager
+    def held(self, principal: Principal, writer: FrameWriter) -> Iterator[None]:
+        """While a connection is open: it is closed where its holder is no longer admitted."""
+        self._held[writer] = principal
+        try:
+            yield
+        finally:
+            del self._held[writer]
+
+    def _recheck(self) -> None:
+        for writer, principal in list(self._held.items()):
+            if not self._access.admits(principal):
+                self._observe(ClientClosed(ENDED))
+                writer.close(POLICY, ENDED)
 
     def admit_stream(self, scope: Scope) -> Principal:
         """The same for `/api/stream`.

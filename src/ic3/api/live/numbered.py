@@ -44,12 +44,13 @@ class NumberedSocket:
         await receive()
         principal = self._admission.admit(scope, also=RESUMES)
         writer = await accept(scope, send, self._hub.refusal(principal.username))
-        viewer = Viewer(writer, principal.username)
+        viewer = Viewer(writer, principal.username, domains=principal.domains)
         point = _point(scope.get("query_string", b""))
         self._hub.join(viewer, role=principal.role, point=point)
         try:
             session = Session(writer, principal, clock=self._clock, observe=self._observe)
-            await session.serve(receive, lambda text: self._take(viewer, text))
+            with self._admission.held(principal, writer):
+                await session.serve(receive, lambda text: self._take(viewer, text))
         finally:
             self._hub.leave(viewer)
 

@@ -36,10 +36,11 @@ class LiveSocket:
         await receive()
         principal = self._admission.admit(scope)
         writer = await accept(scope, send, self._hub.refusal(principal.username))
-        client = Client(writer, principal.username)
+        client = Client(writer, principal.username, principal.domains)
         self._hub.join(client)
         try:
             session = Session(writer, principal, clock=self._clock, observe=self._observe)
-            await session.serve(receive, lambda _: None)
+            with self._admission.held(principal, writer):
+                await session.serve(receive, lambda _: None)
         finally:
             self._hub.leave(client)

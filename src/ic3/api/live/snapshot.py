@@ -22,9 +22,9 @@ class SnapshotReader:
         self._hub = hub
         self._packing = asyncio.Lock()
 
-    def read(self) -> Made:
-        """The snapshot now."""
-        return self._hub.snapshot()
+    def read(self, domains: frozenset[str] | None = None) -> Made:
+        """The snapshot of a scope now."""
+        return self._hub.snapshot(domains)
 
     async def packed(self, made: Made) -> bytes:
         """Its body with gzip."""
@@ -38,7 +38,7 @@ async def snapshot(
     snapshots: NamedDependency[SnapshotReader], request: Request[Any, Any, Any]
 ) -> Response[Snapshot]:
     """Every asset with its state, the open alarms and the last runs; true for its `seq`."""
-    made = snapshots.read()
+    made = snapshots.read(request.scope["state"]["principal"].domains)
     headers = {
         "etag": made.etag.decode(), "cache-control": "private, no-cache",
         "vary": "Accept-Encoding",

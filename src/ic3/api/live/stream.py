@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import Stream
 
+from ic3.api.live.admission import Admission
 from ic3.api.live.wire import LINGER_S, STREAM_EXTENSION
 from ic3.clock import Clock
 from ic3.domain.users import Principal
@@ -75,9 +76,13 @@ class Streams:
         hub: Whose frames they are.
         clock: Tokens end.
         observe: Told of streams that end with their login.
+        admission: Ends streams of who is no longer admitted.
     """
 
-    def __init__(self, *, hub: LiveHub, clock: Clock, observe: Observe) -> None:
+    def __init__(
+        self, *, hub: LiveHub, clock: Clock, observe: Observe, admission: Admission
+    ) -> None:
+        self._admission = admission
         self._hub = hub
         self._clock = clock
         self._observe = observe
@@ -98,13 +103,14 @@ class Streams:
     async def _events(
         self, writer: EventWriter, principal: Principal, point: Point | None, serials: list[str]
     ) -> AsyncIterator[bytes]:
-        viewer = Viewer(writer, principal.username, as_event)
+        viewer = Viewer(writer, principal.username, as_event, principal.domains)
         remaining_s = principal.expires_s - self._clock.now_us() / 1_000_000
         self._hub.join(viewer, role=principal.role, point=point)
         self._hub.watch_serials(viewer, serials)
         try:
-            async for chunk in writer.chunks(max(0.0, remaining_s)):
-                yield chunk
+            with self._admission.held(principal, writer):
+                async for chunk in writer.chunks(max(0.0, remaining_s)):
+                    yield chunk
         except TimeoutError:
             self._observe(ClientClosed("the login has ended"))
             yield b": the login has ended\n\n"
