@@ -24,7 +24,7 @@ EXTRA = tuple(Route("GET", f"/api/for/{role}", nothing, role) for role in Role)
 
 
 def address(line: Route) -> str:
-    return re.sub(r"\{\w+:int\}", "1", line.path.replace("{serial_number:str}", "x"))
+    return re.sub(r"\{\w+:str\}", "x", re.sub(r"\{\w+:int\}", "1", line.path))
 
 
 def plain(line: Route) -> str:

@@ -28,6 +28,7 @@ from ic3.errors import ApiError, Contended, DatabaseAway, InputError, StartError
 from ic3.observations import Observe, RequestFailed
 
 BODY_LIMIT_BYTES: Final = 1 << 20
+FILE_LIMIT_BYTES: Final = 25 << 20
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -64,6 +65,7 @@ class Route(NamedTuple):
         role: Least role that may call it; None lets everybody.
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
+        body_bytes: Greatest body; of files that are handed in it is more than elsewhere.
     """
 
     method: str
@@ -72,6 +74,7 @@ class Route(NamedTuple):
     role: Role | None
     local: bool = False
     status: int = 200
+    body_bytes: int = BODY_LIMIT_BYTES
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -310,6 +313,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
+        request_max_body_size=line.body_bytes,
         opt={"role": line.role, "local": line.local},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
