@@ -57,6 +57,9 @@ fuzz: $(READY)  ## a million damaged envelopes through the parser
 bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its history
 	$(BIN)/python bench/plant.py
 
+bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
+	$(BIN)/python bench/gis.py
+
 bench-live: $(READY)  ## what live clients cost, and how late they know
 	$(BIN)/python bench/live.py --clients 1000
 
@@ -66,5 +69,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant bench-live docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant bench-gis bench-live docs ui
 .DEFAULT_GOAL := help

@@ -38,6 +38,7 @@ from ic3.api.live import (
 )
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
+from ic3.api.ogc import PublicAddress
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -51,7 +52,11 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.board import Board
+from ic3.domain.geo import Box
+from ic3.domain.inp import read_inp
 from ic3.domain.latest import LatestReadings
+from ic3.domain.layers import Layers
+from ic3.domain.network import described
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns
 from ic3.domain.scope import AssetScope
@@ -83,10 +88,12 @@ from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
+from ic3.store.layers import MapReader
 from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
@@ -115,6 +122,7 @@ POOL_SIZE: Final = 7  # poll, save, monitoring, replay, retention, rollup, alarm
 API_TIMEOUT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
+NETWORK_LIMIT_S: Final = 60.0
 STOP_LIMIT_S: Final = 4.3
 FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
@@ -320,6 +328,7 @@ async def plant(
     _check_simulator()
     if fill:
         await fill_register(settings, ingest, tell)
+        await fill_network(settings, ingest, tell)
     tell(Starting("plant", "simulated plant on loopback"))
     _make_data_dir(settings)
     process = await plant_process(
@@ -375,6 +384,19 @@ async def fill_register(settings: Settings, ingest: Database, tell: Observe) -> 
 
     tell(Starting("register", "filling the empty register with the simulated plant's"))
     await registers.import_rows(Plant(settings.plant_seed).tables())
+
+
+async def fill_network(settings: Settings, ingest: Database, tell: Observe) -> None:
+    """Fill an empty pipe network with the simulated plant's."""
+    networks = NetworkStore(ingest)
+    if not await networks.is_empty():
+        return
+    from ic3.simulator.plant import Plant
+
+    tell(Starting("network", "filling the empty pipe network with the simulated plant's"))
+    file, tables = Plant(settings.plant_seed).network_tables()
+    network = described(read_inp(file.encode(), "simulated plant"), tables)
+    await networks.replace(None, network, hydraulic=False)
 
 
 def _check_simulator() -> None:
@@ -679,6 +701,12 @@ def _http(
         breaker=breaker, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
+    # A whole network may take longer to read or write than other requests may.
+    networks = NetworkStore(requests.limited(NETWORK_LIMIT_S))
+    layers = Layers(
+        latest=latest, freshness=feed.freshness, alarms=alarms,
+        area=Box(*settings.service_area) if settings.service_area else None,
+    )  # fmt: skip
     application = build(
         ROUTES,
         dependencies={
@@ -697,6 +725,8 @@ def _http(
             ),
             "clock": clock, "notifications": notifications, "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
+            "public_address": PublicAddress(settings.public_url),
             "alarms_reader": AlarmsReader(
                 alarms, journal, AlarmStore(requests), clock, settings.zone
             ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from ic3.errors import SettingsError
@@ -68,6 +69,28 @@ def absolute_path(text: str) -> str:
     if not text.startswith("/") or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be a path that begins with /")
     return text
+
+
+def root_address(text: str) -> str:
+    """An address of a server without a path."""
+    parts = urlsplit(text)
+    root = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
+        raise ValueError("must be an address such as https://ic3.example.org")
+    if text.rstrip("/") != root or not text.isascii() or not text.isprintable():
+        raise ValueError("must have no path, as in https://ic3.example.org")
+    return root
+
+
+def four_degrees(text: str) -> tuple[float, float, float, float]:
+    """West, south, east, north."""
+    try:
+        west, south, east, north = (float(each) for each in text.split(","))
+    except ValueError:
+        raise ValueError("must be west,south,east,north in degrees") from None
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
+        raise ValueError("must be west,south,east,north in degrees, south below north")
+    return west, south, east, north
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -240,6 +263,16 @@ class Settings:
     adopt_zone: str = option(
         "IC3_ADOPT_ZONE", "Asia/Kolkata",
         "Zone of the zoneless run times in a database of the original backend.", parse=zone_name,
+    )  # fmt: skip
+    service_area: tuple[float, float, float, float] | None = option(
+        "IC3_SERVICE_AREA", None,
+        "Where the plant is: west,south,east,north in degrees. Assets outside are listed, not"
+        " drawn. Unset: half a degree around the areas and the pipe network.", parse=four_degrees,
+    )  # fmt: skip
+    public_url: str = option(
+        "IC3_PUBLIC_URL", "",
+        "Address by which others reach the server, for links in answers; unset: as each request"
+        " says. Set it behind a proxy that ends TLS.", parse=root_address,
     )  # fmt: skip
     plant_seed: int = option(
         "IC3_PLANT_SEED", 1, "Seed of the simulated plant.", parse=between(0, 2**31, int)

@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from ic3.api.live import (
 )
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
+from ic3.api.ogc import PublicAddress
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
@@ -43,12 +44,13 @@ from ic3.domain.alarms import Alarms
 from ic3.domain.board import Board
 from ic3.domain.envelope import Envelope, parse
 from ic3.domain.latest import LatestReadings
+from ic3.domain.layers import Layers
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
-from ic3.domain.users import Role
+from ic3.domain.users import Principal, Role
 from ic3.gateway.breaker import Breaker
 from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
@@ -66,8 +68,10 @@ from ic3.store.api_keys import ApiKeyStore
 from ic3.store.audit import AuditStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
+from ic3.store.layers import MapReader
 from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
+from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
@@ -153,6 +157,8 @@ class Site:
     logins: Logins
     alarms: Alarms
     journal: AlarmJournal
+    networks: NetworkStore
+    scopes: dict[str, frozenset[str]]
 
     def token(
         self, role: Role = Role.VIEWER, name: str = "asha", *,
@@ -336,6 +342,14 @@ async def serving(
         users=logins.users, logins=logins.store, keys=ApiKeyStore(requests), clock=clock,
         hash=passwords.hash, reload=logins.reload,
     )  # fmt: skip
+    networks = NetworkStore(database)
+    layers = Layers(latest=latest, freshness=feed.freshness, alarms=alarms, area=None)
+    scopes = dict[str, frozenset[str]]()
+
+    def verify(token: bytes) -> Principal | None:
+        holder = tokens.verify(token)
+        return holder and replace(holder, domains=scopes.get(holder.username, holder.domains))
+
     application = build(
         routes,
         dependencies={
@@ -364,6 +378,8 @@ async def serving(
             ),
             "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
+            "public_address": PublicAddress(),
             "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(requests), clock, ZONE),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
@@ -385,7 +401,7 @@ async def serving(
         },
         admissions={"/api/stream": admission.admit_stream},
         files={"/": (PAGE, "text/html; charset=utf-8")},
-        verify=tokens.verify,
+        verify=verify,
         origins=origins,
         observe=told.append,
         clock=clock,
@@ -402,7 +418,7 @@ async def serving(
     site = Site(
         bound.getsockname()[1], clock, database, latest, runs, feed, hub, places, numbered,
         tokens, tickets, throttle, passwords, readiness, http, task, told, access, events, logins,
-        alarms, journal,
+        alarms, journal, networks, scopes,
     )  # fmt: skip
     try:
         yield site

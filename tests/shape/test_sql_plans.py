@@ -64,6 +64,13 @@ INSERT INTO ic3_asset_state (serial, state, since) SELECT asset_id, 'fresh', now
 INSERT INTO ic3_feed_event (at, serial, event)
     SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', 'asset ' || n, 'state'
     FROM generate_series(1, 20000) n;
+INSERT INTO ic3_network_node (node_id, kind, longitude, latitude)
+    SELECT 'N' || n, 'junction', 77, 28 FROM generate_series(1, 20000) n;
+INSERT INTO ic3_network_link (link_id, kind, from_node, to_node, status)
+    SELECT 'L' || n, 'pipe', 'N' || n, 'N' || n + 1, 'open' FROM generate_series(1, 19999) n;
+INSERT INTO ic3_network_valve (valve_id, link_id, node_id)
+    SELECT 'V' || n, 'L' || n, 'N' || n FROM generate_series(1, 19999) n;
+SET CONSTRAINTS ALL IMMEDIATE;
 INSERT INTO ic3_alarm (id, version, source_kind, source, condition, priority, state, active, text,
     notify, raised_at, cleared_at, flaps, comments)
     SELECT n, 2, 'asset', 'asset ' || n % 5000, 'PRESSURE.low', 2,
@@ -292,6 +299,23 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "monitoring.REMAP_STAGED": {},
     "monitoring.UNLOGGED_SWEEPS": {},
+    "network.AREAS": {},
+    "network.COUNT_NODES": {},
+    "network.DROP_LINKS": {"names": ["L1"]},
+    "network.DROP_NODES": {"names": ["N1"]},
+    "network.DROP_VALVES": {"names": ["V1"]},
+    "network.KEEP_LINKS": {"rows": Jsonb([])},
+    "network.KEEP_NODES": {"rows": Jsonb([])},
+    "network.KEEP_SOURCE": {
+        "source": "x", "form": "inp", "units": "CMH", "sections": Jsonb({}), "who": "asha",
+    },
+    "network.KEEP_VALVES": {"rows": Jsonb([])},
+    "network.LINKS": {},
+    "network.LOCK": {},
+    "network.NODES": {},
+    "network.SOURCE": {},
+    "network.VALVES": {},
+    "network.VERSION": {},
     "notify.ADD_ROUTE": {**ROUTE_ROW, "kind": "webhook"},
     "notify.CHANGE_KEY": {"id": 1, "secret": "x"},
     "notify.CHANGE_ROUTE": {**ROUTE_ROW, "id": 1},
@@ -469,7 +493,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "alarms.CLOSE_OTHERS", "alarms.OPEN_ALARMS", "alarms.OPEN_HOLDS", "alarms.PAGE",
         "alarms.PAGE_OF_SOURCES",
         "alarms.TRIM_ALARMS", "alarms.TRIM_EVENTS", "alarms.TRIM_HOLDS", "alarm_rules.RULE",
-        "alarm_rules.NAME_TAKEN", "alarm_kpi.SLOTS",
+        "alarm_rules.NAME_TAKEN", "alarm_kpi.SLOTS", "network.VERSION", "network.DROP_NODES",
+        "network.DROP_LINKS", "network.DROP_VALVES",
     )
 }  # fmt: skip
 NEWEST_ENVELOPES: Final = {"after": LAST_SWEEP - 5760, "last": LAST_SWEEP, "limit": 500}

@@ -10,12 +10,14 @@ from ic3.api import (
     audit,
     auth,
     cmms,
+    gis,
     health,
     history,
     inbox,
     live,
     monitoring,
     notifications,
+    ogc,
     quarantine,
     replays,
     runs,
@@ -23,7 +25,7 @@ from ic3.api import (
     telemetry,
     users,
 )
-from ic3.api.server import EVERYBODY, Route
+from ic3.api.server import EVERYBODY, FILE_LIMIT_BYTES, Route
 from ic3.domain.users import Role
 
 ROUTES: Final = (
@@ -72,6 +74,24 @@ ROUTES: Final = (
     Route("GET", "/api/ui/snapshot", live.snapshot, Role.VIEWER),
     Route("GET", "/api/stream", live.stream, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
+    Route("GET", "/api/gis/assets", gis.assets, Role.VIEWER),
+    Route("GET", "/api/gis/pipes", gis.pipes, Role.VIEWER),
+    Route("GET", "/api/gis/dmas", gis.dmas, Role.VIEWER),
+    Route("GET", "/api/gis/alarms", gis.alarms, Role.VIEWER),
+    Route("GET", "/api/gis/trace", gis.trace, Role.VIEWER),
+    Route("GET", "/api/gis/network/export", gis.export, Role.VIEWER),
+    Route(
+        "POST", "/api/gis/network/import", gis.import_, Role.ENGINEER, body_bytes=FILE_LIMIT_BYTES
+    ),
+    Route("GET", "/api/ogc", ogc.landing, Role.VIEWER),
+    Route("GET", "/api/ogc/api", ogc.definition, Role.VIEWER),
+    Route("GET", "/api/ogc/conformance", ogc.conformance, Role.VIEWER),
+    Route("GET", "/api/ogc/collections", ogc.collections, Role.VIEWER),
+    Route("GET", "/api/ogc/collections/{collection:str}", ogc.collection, Role.VIEWER),
+    Route("GET", "/api/ogc/collections/{collection:str}/items", ogc.items, Role.VIEWER),
+    Route(
+        "GET", "/api/ogc/collections/{collection:str}/items/{feature:str}", ogc.item, Role.VIEWER
+    ),
     Route("GET", "/api/inbox", inbox.listed, Role.ENGINEER),
     Route("GET", "/api/inbox/suggestions", inbox.suggestions, Role.ENGINEER),
     Route("POST", "/api/inbox/map", inbox.map_tag, Role.ENGINEER),

@@ -40,6 +40,7 @@ from ic3.observations import Observe, RequestFailed
 from ic3.store.scope import enter_as
 
 BODY_LIMIT_BYTES: Final = 1 << 20
+FILE_LIMIT_BYTES: Final = 25 << 20
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -79,6 +80,7 @@ class Route(NamedTuple):
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
         again: Whether the password must have been given within the last five minutes.
+        body_bytes: Greatest body; of files that are handed in it is more than elsewhere.
     """
 
     method: str
@@ -88,6 +90,7 @@ class Route(NamedTuple):
     local: bool = False
     status: int = 200
     again: bool = False
+    body_bytes: int = BODY_LIMIT_BYTES
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -334,6 +337,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
+        request_max_body_size=line.body_bytes,
         opt={"role": line.role, "local": line.local, "again": line.again},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,

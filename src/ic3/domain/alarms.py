@@ -206,6 +206,9 @@ class Alarms:
     Args:
         last_id: The greatest number an alarm ever had.
         last_hold_id: Likewise of holds.
+
+    Attributes:
+        revision: Grows whenever an open alarm changes.
     """
 
     def __init__(self, *, last_id: int = 0, last_hold_id: int = 0) -> None:
@@ -220,6 +223,7 @@ class Alarms:
         self._expired_us = 0
         self.evaluated_us: int | None = None
         self.refused = 0
+        self.revision = 0
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         """Tell of every change from now on; must not raise, must not wait."""
@@ -234,6 +238,7 @@ class Alarms:
     ) -> None:
         """Take what the database knows."""
         self._last_id, self._last_hold_id = last_id, last_hold_id
+        self.revision += 1
         self._open.clear()
         self._keys.clear()
         self._sources.clear()
@@ -460,12 +465,14 @@ class Alarms:
 
     def _keep(self, alarm: Alarm) -> None:
         source, _ = alarm.key
+        self.revision += 1
         self._open[alarm.id] = alarm
         self._keys[alarm.key] = alarm.id
         self._sources.setdefault(source, set()).add(alarm.id)
 
     def _forget(self, alarm: Alarm) -> None:
         source, _ = alarm.key
+        self.revision += 1
         del self._open[alarm.id], self._keys[alarm.key]
         self._sources[source].discard(alarm.id)
         if not self._sources[source]:

@@ -1,4 +1,11 @@
-"""Entity tags of HTTP."""
+"""Entity tags of HTTP, and bodies that are encoded once for all who ask."""
+
+import gzip
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+WORTH_ZIPPING: Final = 1400  # below it a body fits one packet anyway
 
 
 def client_has(if_none_match: bytes, etag: bytes) -> bool:
@@ -13,3 +20,36 @@ def client_has(if_none_match: bytes, etag: bytes) -> bool:
     """
     given = (each.strip().removeprefix(b"W/") for each in if_none_match.split(b","))
     return any(each in {b"*", etag} for each in given)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client that sent this header reads gzip."""
+    for each in accept_encoding.lower().split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip() in {"gzip", "*"}:
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A body with its tag; zipped when first asked for, which a thread may do."""
+
+    body: bytes
+    etag: bytes = b""
+    _zipped: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.etag = b'"' + blake2b(self.body, digest_size=12).hexdigest().encode() + b'"'
+
+    def zipped(self) -> bytes:
+        """The body in gzip."""
+        if self._zipped is None:
+            # Level 1 halves the time of the usual one and costs a tenth of the size.
+            self._zipped = gzip.compress(self.body, compresslevel=1, mtime=0)
+        return self._zipped
+
+    @property
+    def is_worth_zipping(self) -> bool:
+        """Whether zipping saves anything."""
+        return len(self.body) > WORTH_ZIPPING

@@ -196,6 +196,9 @@ class Freshness:
     Args:
         interval_s: Between two sweeps; no cadence is shorter.
         raw_days: How far the retained past reaches.
+
+    Attributes:
+        revision: Grows whenever an asset's state or newest time may have moved.
     """
 
     def __init__(self, *, interval_s: float, raw_days: int) -> None:
@@ -216,6 +219,7 @@ class Freshness:
         self._restored = False
         self._looked = False
         self._sorted: list[str] | None = []
+        self.revision = 0
         self._touched: set[str] = set()
         self._moved: set[str] = set()
         self.clock_offset_s: float | None = None
@@ -226,6 +230,7 @@ class Freshness:
 
     def remember(self, serial: str, *, occurred_us: int, received_us: int) -> None:
         """Take from the database the newest record of an asset, for a new process."""
+        self.revision += 1
         asset = self._asset(serial)
         asset.announced = True
         if asset.occurred_us == 0:
@@ -236,6 +241,7 @@ class Freshness:
 
     def restore(self, known: Iterable[KnownState]) -> None:
         """Take what an earlier process wrote; from here on appearances are told."""
+        self.revision += 1
         for each in known:
             asset = self._asset(each.serial)
             asset.announced = True
@@ -284,6 +290,7 @@ class Freshness:
 
     def take(self, sweep: Sweep) -> None:
         """Take a sweep that has ended."""
+        self.revision += 1
         self._place(sweep)
         if sweep.error is not None and not sweep.unchanged and not sweep.envelopes:
             self._failures += 1
@@ -508,6 +515,7 @@ class Freshness:
         self._sorted = None
 
     def _move(self, asset: _Asset, state: State) -> None:
+        self.revision += 1
         self._counts[asset.state] -= 1
         self._counts[state] += 1
         asset.state = state

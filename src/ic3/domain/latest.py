@@ -50,6 +50,9 @@ class LatestReadings:
 
     Args:
         stale_after_s: Serial number and tag to the seconds after which it is stale.
+
+    Attributes:
+        revision: Grows whenever a reading moves.
     """
 
     def __init__(self, stale_after_s: StaleAfter = lambda _serial, _tag: None) -> None:
@@ -57,6 +60,7 @@ class LatestReadings:
         self._stale_after_s = stale_after_s
         self._repeats = Repeats()
         self.register = Register()
+        self.revision = 0
         self.restored = False
         self._frozen: set[tuple[int, str]] = set()
 
@@ -67,6 +71,7 @@ class LatestReadings:
     def replace(self, assets: dict[int, TagsOfAsset]) -> None:
         """Take what the latest table holds."""
         self._assets = assets
+        self.revision += 1
         self._frozen = {
             (register_id, tag)
             for register_id, tags in assets.items()
@@ -85,6 +90,7 @@ class LatestReadings:
         again = list(repeated)
         self._repeats.learn(changed, again)
         self._assets.update(changed)
+        self.revision += 1
         # Only a number that was there before can be frozen, so few are looked at.
         self._frozen.update((register_id, tag) for register_id, tag, _ in again)
         self._frozen = {each for each in self._frozen if self._is_frozen(*each)}

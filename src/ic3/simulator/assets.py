@@ -232,6 +232,57 @@ def dma_rows(network: Network) -> list[Row]:
     ]
 
 
+def node_rows(network: Network) -> list[Row]:
+    """What an EPANET file does not say of nodes: their DMA, their customers' number and use."""
+    rows: list[Row] = []
+    for dma in network.dmas:
+        number = len(dma.nodes)
+        for at, node in enumerate(dma.nodes):
+            # Whole customers, none lost to rounding.
+            connections = dma.connections * (at + 1) // number - dma.connections * at // number
+            rows.append(
+                {
+                    "node_id": node.name, "dma_id": dma.dma_id, "connections": connections,
+                    "demand_m3_h": round(dma.use_m3_h * connections / dma.connections, 4),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def link_rows(network: Network, assets: list[Asset]) -> list[Row]:
+    """What it does not say of links: their DMA, and the pump or flow meter that stands on them."""
+    areas = {pipe.name: dma.dma_id for dma in network.dmas for pipe in (*dma.pipes, dma.inlet)}
+    areas |= {dma.prv.name: dma.dma_id for dma in network.dmas}
+    standing = {
+        asset.place.of: asset.serial
+        for asset in assets
+        if asset.kind.infix in ("Pump", "BFM") and not asset.missing
+    }
+    names = [
+        *(pipe.name for pipe in network.pipes), *(pump.name for pump in network.pumps),
+        *(valve.name for valve in network.valves),
+    ]  # fmt: skip
+    return [
+        {"link_id": name, "dma_id": areas.get(name), "asset_serial": standing.get(name)}
+        for name in names
+        if name in areas or name in standing
+    ]
+
+
+def valve_rows(network: Network, assets: list[Asset]) -> list[Row]:
+    """The sluice valves: each stands at the end of its pipe, and one in sixty is stuck."""
+    ends = {pipe.name: pipe.end.name for pipe in network.pipes}
+    valves = [asset for asset in assets if asset.kind.infix == "SV"]
+    return [
+        {
+            "valve_id": asset.serial, "link_id": asset.place.of, "node_id": ends[asset.place.of],
+            "asset_serial": None if asset.missing else asset.serial,
+            "stuck": True if asset.number % 60 == 41 else None,
+        }
+        for asset in valves
+    ]  # fmt: skip
+
+
 def parameter_rows() -> list[Row]:
     """Rows of the parameter master, one a tag code."""
     return [_parameter_row(tag) for tag in TAGS.values()]

@@ -13,16 +13,20 @@ from ic3.simulator.assets import (
     Row,
     dma_rows,
     equip,
+    link_rows,
+    node_rows,
     panel_loads,
     parameter_rows,
     places,
     register_rows,
     tagmap_rows,
+    valve_rows,
 )
 from ic3.simulator.controls import Controls
 from ic3.simulator.demand import DAY_S, Consumption
 from ic3.simulator.faults import Event, Faults
 from ic3.simulator.hydraulics import Hydraulics
+from ic3.simulator.inp import inp
 from ic3.simulator.instruments import Instruments
 from ic3.simulator.machines import Machines, ambient_c
 from ic3.simulator.network import DMA, Pipe, generate
@@ -95,6 +99,14 @@ class Plant:
             "parameters": parameter_rows(),
             "tagmap": tagmap + _copied(tagmap, copies),
             "dmas": dma_rows(self.network),
+        }
+
+    def network_tables(self) -> tuple[str, dict[str, list[Row]]]:
+        """The pipe network: an EPANET file, and rows of `nodes`, `links` and `valves` beside it."""
+        return inp(self.network), {
+            "nodes": node_rows(self.network),
+            "links": link_rows(self.network, self.assets),
+            "valves": valve_rows(self.network, self.assets),
         }
 
     # life
