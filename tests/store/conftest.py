@@ -21,6 +21,7 @@ DELETE FROM ic3_asset_tag_map; DELETE FROM ic3_asset_master; DELETE FROM ic3_par
 DELETE FROM ic3_user; DELETE FROM ic3_inbox; DELETE FROM ic3_replay;
 DELETE FROM ic3_asset_state; DELETE FROM ic3_feed_event; DELETE FROM ic3_alarm;
 DELETE FROM ic3_alarm_event; DELETE FROM ic3_alarm_hold; DELETE FROM ic3_alarm_rule;
+DELETE FROM ic3_register_conflict; DELETE FROM ic3_cmms_sync; DELETE FROM ic3_dma;
 UPDATE ic3_alarm_rule_version SET version = 0
 """
 
