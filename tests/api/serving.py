@@ -3,9 +3,9 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.cmms_sync import CmmsSync
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import (
@@ -45,8 +46,9 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import Feed
-from ic3.domain.users import Role
+from ic3.domain.users import Principal, Role
 from ic3.gateway.breaker import Breaker
+from ic3.gateway.innomaint import InnomaintClient
 from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.mail import Mail
@@ -58,11 +60,16 @@ from ic3.spool import Spool
 from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.assets import AssetStore
 from ic3.store.audit import AuditStore
+from ic3.store.cmms import CmmsStore
+from ic3.store.conflicts import ConflictStore
+from ic3.store.exports import ExportStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.mappings import MappingStore
 from ic3.store.notify import NotifyStore
+from ic3.store.parameters import ParameterStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
@@ -257,6 +264,8 @@ async def serving(
     ping_s: float | None = None,
     gateway: str = "http://gateway:3000",
     allow_private: bool = True,
+    scopes: Mapping[str, frozenset[str]] | None = None,
+    cmms: Callable[[], InnomaintClient] | None = None,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
 
@@ -270,6 +279,8 @@ async def serving(
         ping_s: Seconds between pings and until one is missed.
         gateway: The address shown.
         allow_private: Whether webhooks may call this machine.
+        scopes: User to the domains that user may see; all others see all.
+        cmms: Makes a client of the external CMMS.
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
@@ -324,6 +335,10 @@ async def serving(
                 },
                 allow_private, Router(ZoneInfo(ZONE)), clock,
             ),
+            "asset_store": AssetStore(database), "parameter_store": ParameterStore(database),
+            "conflict_store": ConflictStore(database), "exports": ExportStore(database),
+            "importer": MappingStore(database.limited(60)),
+            "cmms_sync": CmmsSync(CmmsStore(database), cmms, clock),
             "quarantine": Quarantine(
                 QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
             ),
@@ -351,7 +366,7 @@ async def serving(
         },
         admissions={"/api/stream": admission.admit_stream},
         files={"/": (PAGE, "text/html; charset=utf-8")},
-        verify=tokens.verify,
+        verify=_scoped(tokens, scopes or {}),
         origins=origins,
         observe=told.append,
     )  # fmt: skip
@@ -380,6 +395,18 @@ async def serving(
         task.cancel()
         await asyncio.wait([task])
         await database.close()
+
+
+def _scoped(
+    tokens: Tokens, scopes: Mapping[str, frozenset[str]]
+) -> Callable[[bytes], Principal | None]:
+    def verify(token: bytes) -> Principal | None:
+        found = tokens.verify(token)
+        if found is None or found.username not in scopes:
+            return found
+        return replace(found, domains=scopes[found.username])
+
+    return verify
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -6,17 +6,21 @@ from ic3.api import (
     alarm_acts,
     alarm_rules,
     alarms,
+    assets,
     asyncapi,
     audit,
     auth,
     cmms,
+    cmms_sync,
     health,
     history,
     inbox,
     live,
     monitoring,
     notifications,
+    parameters,
     quarantine,
+    register,
     replays,
     runs,
     states,
@@ -24,6 +28,8 @@ from ic3.api import (
 )
 from ic3.api.server import EVERYBODY, Route
 from ic3.domain.users import Role
+
+IMPORT_LIMIT_BYTES: Final = 25 << 20
 
 ROUTES: Final = (
     Route("POST", "/api/auth/login", auth.login, EVERYBODY),
@@ -63,7 +69,27 @@ ROUTES: Final = (
     Route("DELETE", "/api/alarm-rules/{rule_id:int}", alarm_rules.remove, Role.ENGINEER),
     Route("GET", "/api/ui/snapshot", live.snapshot, Role.VIEWER),
     Route("GET", "/api/stream", live.stream, Role.VIEWER),
+    Route("GET", "/api/assets", assets.listed, Role.VIEWER),
+    Route("POST", "/api/assets", assets.create, Role.ENGINEER, status=201),
+    Route("GET", "/api/assets/tree", assets.tree, Role.VIEWER),
+    Route("GET", "/api/assets/{serial_number:str}", assets.one, Role.VIEWER),
+    Route("PATCH", "/api/assets/{serial_number:str}", assets.change, Role.ENGINEER),
+    Route("GET", "/api/assets/{serial_number:str}/tags", assets.tags, Role.VIEWER),
+    Route("GET", "/api/cmms/assets", cmms.listed, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
+    Route("GET", "/api/admin/cmms/sync", cmms_sync.sync_state, Role.ADMIN),
+    Route("POST", "/api/admin/cmms/sync", cmms_sync.sync_batch, Role.ADMIN),
+    Route("POST", "/api/admin/cmms/sync/{serial_number:str}", cmms_sync.sync_one, Role.ADMIN),
+    Route(
+        "POST", "/api/register/import", register.import_file, Role.ENGINEER,
+        body_limit_bytes=IMPORT_LIMIT_BYTES,
+    ),
+    Route("GET", "/api/register/export", register.export_table, Role.VIEWER),
+    Route("GET", "/api/register/conflicts", register.conflicts, Role.ENGINEER),
+    Route("POST", "/api/register/conflicts/{conflict_id:int}", register.decide, Role.ENGINEER),
+    Route("GET", "/api/parameters", parameters.listed, Role.VIEWER),
+    Route("GET", "/api/parameters/{code:str}", parameters.one, Role.VIEWER),
+    Route("PATCH", "/api/parameters/{code:str}", parameters.change, Role.ENGINEER),
     Route("GET", "/api/inbox", inbox.listed, Role.ENGINEER),
     Route("GET", "/api/inbox/suggestions", inbox.suggestions, Role.ENGINEER),
     Route("POST", "/api/inbox/map", inbox.map_tag, Role.ENGINEER),
@@ -97,4 +123,4 @@ ROUTES: Final = (
     Route("GET", "/metrics", health.metrics, Role.VIEWER, local=True),
     Route("GET", "/livez", health.alive, EVERYBODY),
     Route("GET", "/readyz", health.ready, EVERYBODY),
-)
+)  # fmt: skip

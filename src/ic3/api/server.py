@@ -64,6 +64,7 @@ class Route(NamedTuple):
         role: Least role that may call it; None lets everybody.
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
+        body_limit_bytes: Longest body it takes.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Route(NamedTuple):
     role: Role | None
     local: bool = False
     status: int = 200
+    body_limit_bytes: int = BODY_LIMIT_BYTES
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -112,8 +114,8 @@ def build(
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "if-none-match"],
-            expose_headers=["etag", "retry-after", "x-request-id"],
+            allow_headers=["authorization", "content-type", "if-match", "if-none-match"],
+            expose_headers=["etag", "link", "location", "retry-after", "x-request-id"],
         )
         if origins
         else None,
@@ -310,6 +312,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
+        request_max_body_size=line.body_limit_bytes,
         opt={"role": line.role, "local": line.local},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
