@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,15 +191,48 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
         assert await client.asset(SERIAL)
 
 
-async def test_a_certificate_nobody_vouches_for_is_refused() -> None:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {cert}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.mark.parametrize(
+    ("host", "ca", "good"),
+    [("localhost", True, True), ("localhost", False, False), ("127.0.0.1", True, False)],
+)
+async def test_a_certificate_must_prove_the_host_to_the_authority_that_is_set(
+    certificate: tuple[Path, Path], host: str, ca: bool, good: bool
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Without a certificate the handshake fails, as it does with one that is not trusted.
-    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    context.load_cert_chain(*certificate)
+    server = Server(GOOD)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     port = listening.sockets[0].getsockname()[1]
-    async with InnomaintClient(f"https://127.0.0.1:{port}", timeout_s=1, rate_per_s=99) as client:
-        with pytest.raises(CmmsError):
-            await client.asset(SERIAL)
+    async with InnomaintClient(
+        f"https://{host}:{port}", timeout_s=5, rate_per_s=99,
+        ca_file=certificate[0] if ca else None,
+    ) as client:  # fmt: skip
+        if good:
+            assert (await client.asset(SERIAL))["barcode"] == "IC3-1"
+        else:
+            with pytest.raises(CmmsError, match="certificate was refused") as caught:
+                await client.asset(SERIAL)
+            assert caught.value.away
+    assert len(server.heads) == int(good)
     listening.close()
+
+
+def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="CA file"):
+        InnomaintClient("https://cmms", ca_file=tmp_path / "nothing.pem")
 
 
 @pytest.mark.parametrize(
