@@ -406,7 +406,9 @@ def cmms_client(settings: Settings, base: str, clock: Clock) -> InnomaintClient:
     )  # fmt: skip
 
 
-def cmms_sync(settings: Settings, requests: Database, base: str, clock: Clock) -> CmmsSync:
+def cmms_sync(
+    settings: Settings, requests: Database, base: str, *, clock: Clock, observe: Observe
+) -> CmmsSync:
     """The synchronisation with the configured CMMS, or with the simulated plant's.
 
     Args:
@@ -414,16 +416,22 @@ def cmms_sync(settings: Settings, requests: Database, base: str, clock: Clock) -
         requests: Where the register is.
         base: Address of the gateway, which is the plant's where it is simulated.
         clock: Handed on.
+        observe: Handed on.
     """
     store = CmmsStore(requests)
     if settings.cmms_base is not None:
         configured = settings.cmms_base
-        return CmmsSync(store, lambda: cmms_client(settings, configured, clock), clock)
+        return CmmsSync(
+            store, lambda: cmms_client(settings, configured, clock), clock=clock, observe=observe
+        )
     if settings.simulated:
         stub = base + PLANT_CMMS_PATH
         # On loopback nobody has to be spared, and the token is not the stub's.
-        return CmmsSync(store, lambda: InnomaintClient(stub, rate_per_s=1000, clock=clock), clock)
-    return CmmsSync(store, None, clock)
+        return CmmsSync(
+            store, lambda: InnomaintClient(stub, rate_per_s=1000, clock=clock), clock=clock,
+            observe=observe,
+        )  # fmt: skip
+    return CmmsSync(store, None, clock=clock, observe=observe)
 
 
 def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
@@ -699,7 +707,7 @@ def _http(
             "asset_store": AssetStore(requests), "parameter_store": ParameterStore(requests),
             "conflict_store": ConflictStore(requests), "exports": ExportStore(requests),
             "importer": MappingStore(requests.limited(IMPORT_LIMIT_S)),
-            "cmms_sync": cmms_sync(settings, requests, base, clock),
+            "cmms_sync": cmms_sync(settings, requests, base, clock=clock, observe=tell),
             "quarantine": Quarantine(
                 QuarantineStore(requests), TelemetryStore(requests), latest, clock,
                 simulated=settings.simulated,

@@ -338,7 +338,9 @@ async def serving(
             "asset_store": AssetStore(database), "parameter_store": ParameterStore(database),
             "conflict_store": ConflictStore(database), "exports": ExportStore(database),
             "importer": MappingStore(database.limited(60)),
-            "cmms_sync": CmmsSync(CmmsStore(database), cmms, clock),
+            "cmms_sync": CmmsSync(
+                CmmsStore(database), cmms, clock=clock, observe=told.append
+            ),
             "quarantine": Quarantine(
                 QuarantineStore(database), TelemetryStore(database), latest, clock, simulated=False
             ),

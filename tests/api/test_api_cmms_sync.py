@@ -13,6 +13,7 @@ from serving import Answer, Site, serving
 from ic3.domain.users import Role
 from ic3.gateway import innomaint
 from ic3.gateway.innomaint import InnomaintClient
+from ic3.observations import CmmsSynchronised
 from ic3.simulator.cmms import Cmms, Troubled
 from ic3.store.register import RegisterStore
 
@@ -112,6 +113,9 @@ async def test_without_an_offset_each_call_goes_on_until_the_register_is_through
     assert counts(await sync(site, "?batch=20")) == (20, 20, 0, 0)
     last = await sync(site, "?batch=20")
     assert counts(last) == (10, 9, 1, 0)
+    told = [each for each in site.told if isinstance(each, CmmsSynchronised)]
+    assert [(each.success, each.failed, each.skipped) for each in told] == [(20, 0, 0), (9, 1, 0)]
+    assert told[1].first_error == "Block 29/Pump_29: it does not know the asset"
     assert last.json()["errors"] == ["Block 29/Pump_29: it does not know the asset"]
     # Through: the next one begins anew.
     assert counts(await sync(site, "?batch=20")) == (20, 20, 0, 0)

@@ -15,6 +15,7 @@ from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.errors import ApiError, CmmsError, Contended, Refused
 from ic3.gateway.innomaint import InnomaintClient
+from ic3.observations import CmmsSynchronised, Observe
 from ic3.store.cmms import CmmsStore, SyncProgress
 
 ERRORS_SHOWN: Final = 100
@@ -64,14 +65,17 @@ class CmmsSync:
         store: Keeps the place, writes the register.
         make_client: Makes a client; None where no CMMS is configured.
         clock: Measures.
+        observe: Told of each synchronisation.
     """
 
     def __init__(
-        self, store: CmmsStore, make_client: Callable[[], InnomaintClient] | None, clock: Clock
-    ) -> None:
+        self, store: CmmsStore, make_client: Callable[[], InnomaintClient] | None, *, clock: Clock,
+        observe: Observe,
+    ) -> None:  # fmt: skip
         self._store = store
         self._make_client = make_client
         self._clock = clock
+        self._observe = observe
         self._turn = asyncio.Lock()
 
     @property
@@ -154,6 +158,12 @@ class CmmsSync:
         total = count.success + count.failed + count.skipped
         errors = [*count.errors, *([f"and {count.more} more"] if count.more else [])]
         took_ms = round((self._clock.monotonic() - began) * 1000)
+        self._observe(
+            CmmsSynchronised(
+                count.success, count.failed, count.skipped, count.conflicts, took_ms,
+                count.errors[0] if count.errors else "",
+            )
+        )  # fmt: skip
         return SyncAnswer(total, count.success, count.failed, count.skipped, errors, took_ms)
 
 

@@ -103,8 +103,9 @@ def _show(found: Any) -> None:
         ]
     if lines:
         put_table(["key", "", "field", "before", "after"], lines)
-    if len(found.changes) > SHOWN:
-        print(f"and {len(found.changes) - SHOWN} more rows")
+    more = found.added + found.changed - SHOWN
+    if more > 0:
+        print(f"and {more} more rows")
 
 
 def _cell(value: object) -> str:

@@ -55,7 +55,7 @@ class Difference:
     """What becomes of all rows.
 
     Attributes:
-        changes: Rows that are added, changed or in conflict.
+        changes: Rows that are added or changed, the first 1,000, and all that are in conflict.
         rows: What is to be written.
         agreed: Keys and fields in which what a person entered is now offered.
     """
@@ -66,7 +66,7 @@ class Difference:
     same: int = 0
     conflicts: int = 0
     changes: list[Change] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     agreed: list[tuple[Key, str]] = field(default_factory=list)
 
     def contended(self) -> Iterable[tuple[Key, str, Pair]]:
@@ -96,9 +96,10 @@ def compare(
         kept = current.get(key)
         if kept is None:
             found.added += 1
-            shown = {name: (None, value) for name, value in given.items() if name not in names}
-            found.changes.append(Change(key, Outcome.ADDED, shown))
-            found.rows.append(dict(row))
+            found.rows.append(row)
+            if len(found.changes) < SHOWN:
+                shown = {name: (None, value) for name, value in given.items() if name not in names}
+                found.changes.append(Change(key, Outcome.ADDED, shown))
         else:
             _compare_row(found, key, kept, row, given)
     return found
@@ -124,7 +125,7 @@ def _compare_row(
     found.changed += bool(fields)
     found.same += not fields
     found.conflicts += len(conflicts)
-    if fields or conflicts:
+    if conflicts or (fields and len(found.changes) < SHOWN):
         found.changes.append(Change(key, outcome, fields, conflicts))
     if fields:
         # A column that may not be empty gets what it has; the rest of the conflict is left out.

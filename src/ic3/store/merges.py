@@ -13,32 +13,40 @@ from ic3.domain.imports import KEYS
 from ic3.store.pool import Connection
 from ic3.store.register import import_table, plain
 
-# Locked, so that what is compared is what is written over.
+# Locked, so that what is compared is what is written over. Joined, not `= ANY`: on a table just
+# filled, that compares each row with each key.
 CURRENT_ASSETS: Final = """
-SELECT serialnumber, name, category, domain, dma_id, longitude, latitude, criticality,
-    capacity_rating, in_charge_person, status, asset_live_status, cmms_asset_id, traceability_id,
-    barcode, ticketcount, schedulecount, site, external_ids, entered
-FROM ic3_asset_master WHERE serialnumber = ANY(%(keys)s) ORDER BY asset_id FOR NO KEY UPDATE
+SELECT a.serialnumber, a.name, a.category, a.domain, a.dma_id, a.longitude, a.latitude,
+    a.criticality, a.capacity_rating, a.in_charge_person, a.status, a.asset_live_status,
+    a.cmms_asset_id, a.traceability_id, a.barcode, a.ticketcount, a.schedulecount, a.site,
+    a.external_ids, a.entered
+FROM unnest(%(keys)s::text[]) AS given (key)
+JOIN ic3_asset_master a ON a.serialnumber = given.key
+ORDER BY a.asset_id FOR NO KEY UPDATE OF a
 """
 CURRENT_PARAMETERS: Final = """
-SELECT param_tag_code, parameter_name, unit, kind, range_low, range_high, rate_max_per_s, decimals,
-    name_hi, ucum_code, entered
-FROM ic3_parameter_master WHERE param_tag_code = ANY(%(keys)s) ORDER BY param_id FOR NO KEY UPDATE
+SELECT p.param_tag_code, p.parameter_name, p.unit, p.kind, p.range_low, p.range_high,
+    p.rate_max_per_s, p.decimals, p.name_hi, p.ucum_code, p.entered
+FROM unnest(%(keys)s::text[]) AS given (key)
+JOIN ic3_parameter_master p ON p.param_tag_code = given.key
+ORDER BY p.param_id FOR NO KEY UPDATE OF p
 """
 CURRENT_TAGS: Final = """
 SELECT a.serialnumber, m.tag_code, p.param_tag_code,
     CASE WHEN m.set_by IS NULL THEN '{}'::jsonb
         ELSE jsonb_build_object('param_tag_code', m.set_by) END AS entered
-FROM ic3_asset_tag_map m
-JOIN ic3_asset_master a ON a.asset_id = m.asset_id
+FROM unnest(%(keys)s::text[]) AS given (key)
+JOIN ic3_asset_master a ON a.serialnumber = given.key
+JOIN ic3_asset_tag_map m ON m.asset_id = a.asset_id
 LEFT JOIN ic3_parameter_master p ON p.param_id = m.param_id
-WHERE a.serialnumber = ANY(%(keys)s)
 ORDER BY m.asset_id, m.tag_code FOR NO KEY UPDATE OF m
 """
 CURRENT_DMAS: Final = """
-SELECT dma_id, name, domain, boundary, connections, population, mains_km, supply_hours, billed_m3_d,
-    '{}'::jsonb AS entered
-FROM ic3_dma WHERE dma_id = ANY(%(keys)s) ORDER BY dma_id FOR NO KEY UPDATE
+SELECT d.dma_id, d.name, d.domain, d.boundary, d.connections, d.population, d.mains_km,
+    d.supply_hours, d.billed_m3_d, '{}'::jsonb AS entered
+FROM unnest(%(keys)s::text[]) AS given (key)
+JOIN ic3_dma d ON d.dma_id = given.key
+ORDER BY d.dma_id FOR NO KEY UPDATE OF d
 """
 CURRENT: Final[Mapping[str, LiteralString]] = {
     "register": CURRENT_ASSETS,
