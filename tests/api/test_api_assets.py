@@ -313,6 +313,13 @@ async def test_a_foreign_asset_looks_like_one_that_is_not_there(
     assert {each.status for each in answers} == {404}
 
 
+async def test_who_sees_one_domain_changes_what_is_in_it(site: Site) -> None:
+    for dma, status in (("D1-A", 200), ("D2-A", 422), (None, 200)):
+        body = {"dma_id": dma, "site": "x"}
+        answer = await send(site, "PATCH", at("B_SV_2"), body, tag="*", name="one")
+        assert answer.status == status, dma
+
+
 async def test_who_sees_one_domain_makes_assets_there_and_nowhere_else(site: Site) -> None:
     for domain in ("DEL-D02", None):
         body = {"serialnumber": "new", "domain": domain}

@@ -190,6 +190,7 @@ async def test_who_sees_one_domain_imports_and_exports_that_alone(
     for text, problem in [
         ("serialnumber,name\nB_SV_2,x\n", "line 2: serialnumber 'B_SV_2' is not in your domains"),
         (f"serialnumber,domain\n{PUMP},DEL-D02\n", "line 2: domain 'DEL-D02' is none of yours"),
+        (f"serialnumber,dma_id\n{PUMP},D2\n", "line 2: dma_id 'D2' is not in your domains"),
         ("serialnumber\nnew\n", "line 2: domain is empty; a new row needs one of yours"),
     ]:
         answer = await load(site, "register", text, name="one")

@@ -164,6 +164,10 @@ async def _check(registers: RegisterStore, parsed: FileImport, scope: list[str] 
         known, foreign = await registers.known_keys(parsed.table, parsed.keys(), scope)
         parsed.check_scope(scope, foreign)
         parsed.check_new(scope, known | foreign)
+        if parsed.table == "register":
+            areas = parsed.areas()
+            mine, _ = await registers.known_keys("dmas", areas, scope)
+            parsed.check_areas(set(areas) - mine)
 
 
 def _refused(request: Request[Any, Any, Any], parsed: FileImport) -> Response[Any]:

@@ -243,6 +243,16 @@ class FileImport:
             elif row["domain"] is not None and row["domain"] not in domains:
                 self.note(line, f"domain {row['domain']!r} is none of yours")
 
+    def check_areas(self, unknown: Collection[str]) -> None:
+        """Note rows of a register whose district area is none that who imports may see."""
+        for line, row in zip(self.lines, self.rows, strict=True):
+            if row["dma_id"] in unknown:
+                self.note(line, f"dma_id {row['dma_id']!r} is not in your domains")
+
+    def areas(self) -> list[str]:
+        """District areas that a register refers to."""
+        return sorted({str(row["dma_id"]) for row in self.rows if row["dma_id"] is not None})
+
     def check_new(self, domains: Collection[str] | None, known: set[str]) -> None:
         """Note new rows that would be nobody's: who has not all domains names one.
 
