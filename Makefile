@@ -54,6 +54,9 @@ soak: $(READY)  ## an hour at the size of a real plant, to see that memory stays
 fuzz: $(READY)  ## a million damaged envelopes through the parser
 	$(BIN)/python bench/fuzz.py
 
+bench-register: $(READY)  ## an import of 10,000 rows, and what the last page of a list costs
+	$(BIN)/python bench/register.py
+
 bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its history
 	$(BIN)/python bench/plant.py
 
@@ -69,5 +72,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant bench-gis bench-live docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant bench-gis bench-live bench-register docs ui
 .DEFAULT_GOAL := help

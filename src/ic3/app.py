@@ -25,6 +25,7 @@ from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.cmms_sync import CmmsSync
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import (
@@ -67,6 +68,7 @@ from ic3.embedded.postgres import EmbeddedPostgres
 from ic3.errors import DatabaseAway, EmbeddedError, SettingsError, StartError
 from ic3.gateway.breaker import Breaker
 from ic3.gateway.client import RedisRESTClient
+from ic3.gateway.innomaint import InnomaintClient
 from ic3.gateway.sweep import Sweeper
 from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
@@ -84,7 +86,11 @@ from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
+from ic3.store.assets import AssetStore
 from ic3.store.audit import AuditStore
+from ic3.store.cmms import CmmsStore
+from ic3.store.conflicts import ConflictStore
+from ic3.store.exports import ExportStore
 from ic3.store.gaps import GapStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
@@ -95,6 +101,7 @@ from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
+from ic3.store.parameters import ParameterStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
@@ -120,6 +127,7 @@ PAUSE_S: Final = 0.5
 INGEST_TIMEOUT_S: Final = 60.0
 POOL_SIZE: Final = 7  # poll, save, monitoring, replay, retention, rollup, alarm_log may be busy
 API_TIMEOUT_S: Final = 5.0
+IMPORT_LIMIT_S: Final = 120.0  # a file is many statements, none of them longer than a request's
 DRAIN_LIMIT_S: Final = 1.5
 SAVE_LIMIT_S: Final = 10.0
 NETWORK_LIMIT_S: Final = 60.0
@@ -127,6 +135,7 @@ STOP_LIMIT_S: Final = 4.3
 FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
+PLANT_CMMS_PATH: Final = "/cmms"
 PLANT_ADDRESS_FILE: Final = "plant.address"
 JWT_SECRET_FILE: Final = "jwt.secret"  # noqa: S105  a file name
 SERVER_ADDRESS_FILE: Final = "server.address"
@@ -159,7 +168,7 @@ class StopTime:
         return max(0.0, self._ends - now)
 
 
-async def serve(
+async def serve(  # noqa: PLR0915  the whole life on one screen
     settings: Settings,
     *,
     clock: Clock,
@@ -191,6 +200,8 @@ async def serve(
             if settings.redis_api_base is not None:
                 # A bad address is said at once, before anything is started.
                 gateway_client(settings, settings.redis_api_base, clock)
+            if settings.cmms_base is not None:
+                cmms_client(settings, settings.cmms_base, clock)
             bound = listen(settings.host, settings.port)
             stack.callback(bound.close)
             _warn(settings, tell)
@@ -424,6 +435,43 @@ def gateway_client(
     )
 
 
+def cmms_client(settings: Settings, base: str, clock: Clock) -> InnomaintClient:
+    """The client of the CMMS at `base`."""
+    return InnomaintClient(
+        base, path=settings.cmms_path, token=settings.cmms_token,
+        rate_per_s=settings.cmms_rate_per_s, timeout_s=settings.cmms_timeout_s,
+        ca_file=settings.cmms_ca_file, clock=clock,
+    )  # fmt: skip
+
+
+def cmms_sync(
+    settings: Settings, requests: Database, base: str, *, clock: Clock, observe: Observe
+) -> CmmsSync:
+    """The synchronisation with the configured CMMS, or with the simulated plant's.
+
+    Args:
+        settings: What the environment says.
+        requests: Where the register is.
+        base: Address of the gateway, which is the plant's where it is simulated.
+        clock: Handed on.
+        observe: Handed on.
+    """
+    store = CmmsStore(requests)
+    if settings.cmms_base is not None:
+        configured = settings.cmms_base
+        return CmmsSync(
+            store, lambda: cmms_client(settings, configured, clock), clock=clock, observe=observe
+        )
+    if settings.simulated:
+        stub = base + PLANT_CMMS_PATH
+        # On loopback nobody has to be spared, and the token is not the stub's.
+        return CmmsSync(
+            store, lambda: InnomaintClient(stub, rate_per_s=1000, clock=clock), clock=clock,
+            observe=observe,
+        )  # fmt: skip
+    return CmmsSync(store, None, clock=clock, observe=observe)
+
+
 def rollup_store(settings: Settings, ingest: Database) -> RollupStore:
     """The roll-ups, in the plant's zone."""
     return RollupStore(ingest, zone=settings.zone, raw_days=settings.raw_days)
@@ -463,6 +511,12 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             f"gateway: {host} is read over plain http; anybody on the way can read and"
             " forge telemetry; use https where the gateway offers it"
+        )
+    cmms = _plain_host(settings.cmms_base or "")
+    if cmms and not is_loopback(cmms):
+        found.append(
+            f"cmms: {cmms} is read over plain http; anybody on the way can read its token and forge"
+            " the register; use https where it offers it"
         )
     if settings.admin_password is not None and len(settings.admin_password) < 12:
         found.append("login: IC3_ADMIN_PASSWORD is shorter than 12 characters; choose a longer one")
@@ -716,6 +770,10 @@ def _http(
             "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
             "inbox": InboxStore(requests), "mappings": MappingStore(requests),
             "replays": ReplayStore(requests), "audits": AuditStore(requests),
+            "asset_store": AssetStore(requests), "parameter_store": ParameterStore(requests),
+            "conflict_store": ConflictStore(requests), "exports": ExportStore(requests),
+            "importer": MappingStore(requests.limited(IMPORT_LIMIT_S)),
+            "cmms_sync": cmms_sync(settings, requests, base, clock=clock, observe=tell),
             "quarantine": Quarantine(
                 QuarantineStore(requests), TelemetryStore(ingest), latest, clock,
                 simulated=settings.simulated,

@@ -14,7 +14,10 @@ IC3Error
 │   └── SchemaError      its schema is not ours: newer, altered or not migrated
 ├── EmbeddedError        the embedded PostgreSQL could not be started
 ├── StartError           the program cannot start: port taken, data directory unusable
+├── CmmsError            the external CMMS did not answer rightly; carries whether it is away
 ├── InputError           what a person handed in is wrong: a file, an argument
+│   ├── UnknownHere      there is no such thing, or not for this person
+│   └── ChangedMeanwhile  it is another by now than the person saw
 ├── ClientError          a command cannot use the running server
 │   ├── ServerAway       it does not answer
 │   ├── LoginError       it does not let us in
@@ -89,6 +92,28 @@ class StartError(IC3Error):
 
 class InputError(IC3Error):
     """What a person handed in is wrong."""
+
+
+class UnknownHere(InputError):  # noqa: N818  a state
+    """There is no such thing, or not in the domains of who asks."""
+
+
+class ChangedMeanwhile(InputError):  # noqa: N818  a state
+    """What is to be changed, or made, is another by now, or there already."""
+
+
+class CmmsError(IC3Error):
+    """The external CMMS did not answer rightly for one asset.
+
+    Args:
+        words: Why, for a person; never holds the token.
+        away: Whether it says that the CMMS as a whole cannot be asked.
+    """
+
+    def __init__(self, words: str, *, away: bool = False) -> None:
+        super().__init__(f"cmms: {words}")
+        self.words = words
+        self.away = away
 
 
 class ClientError(IC3Error):

@@ -218,6 +218,18 @@ class ReplayEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CmmsSynchronised:
+    """Assets were refreshed from the external CMMS; `conflicts` are fields a person entered."""
+
+    success: int
+    failed: int
+    skipped: int
+    conflicts: int
+    duration_ms: int
+    first_error: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicksSkipped:
     """Intervals in which a worker did not begin because it was still busy."""
 
@@ -362,6 +374,7 @@ Observation = (
     | AlarmHistoryLost
     | InboxFull
     | ReplayEnded
+    | CmmsSynchronised
     | TicksSkipped
     | WorkerFailed
     | DatabaseLost

@@ -16,6 +16,7 @@ from ic3.observations import (
     BreakerOpened,
     CapTooLow,
     ClientClosed,
+    CmmsSynchronised,
     ConservationBroken,
     DatabaseBack,
     DatabaseLost,
@@ -141,6 +142,11 @@ class LogObserver:
                 (log.warning if error else log.info)(
                     "replay ended", number=number, rows=rows, envelopes=envelopes,
                     error=error or "",
+                )  # fmt: skip
+            case CmmsSynchronised(success, failed, skipped, conflicts, duration_ms, first_error):
+                (log.warning if failed or skipped else log.info)(
+                    "cmms synchronised", success=success, failed=failed, skipped=skipped,
+                    conflicts=conflicts, duration_ms=duration_ms, first_error=first_error[:200],
                 )  # fmt: skip
             case TicksSkipped(worker, number):
                 log.warning("ticks skipped", worker=worker, number=number)
@@ -268,6 +274,9 @@ class MetricsObserver:
             "ic3_clock_offset_seconds", "Our clock less the gateway's.", registry=registry
         )
         self._feed = Counter("ic3_feed_events", "Events of the feed.", ["event"], registry=registry)
+        self._cmms = Counter(
+            "ic3_cmms_assets", "Assets refreshed from the CMMS.", ["outcome"], registry=registry
+        )
         self._ticks = Counter(
             "ic3_ticks_skipped", "Intervals skipped.", ["worker"], registry=registry
         )
@@ -337,6 +346,11 @@ class MetricsObserver:
                 self._alarms_lost.inc(number)
             case ReplayEnded(_, rows):
                 self._rows.labels("replayed").inc(rows)
+            case CmmsSynchronised(success, failed, skipped):
+                for outcome, number in (
+                    ("success", success), ("failed", failed), ("skipped", skipped),
+                ):  # fmt: skip
+                    self._cmms.labels(outcome).inc(number)
             case RolledUp(written):
                 self._rows.labels("ic3_rollup_5m").inc(written)
             case AssetsJudged() as judged:

@@ -93,6 +93,14 @@ def four_degrees(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
+def cmms_path(text: str) -> str:
+    """A path with one place for a serial number."""
+    absolute_path(text)
+    if text.count("{serial}") != 1:
+        raise ValueError("must have {serial} in one place")
+    return text
+
+
 def words(text: str) -> tuple[str, ...]:
     """Words separated by commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
@@ -174,6 +182,30 @@ class Settings:
     port: int = option(
         "IC3_PORT", 9090, "Port the server listens on.", parse=between(0, 65535, int)
     )
+    cmms_base: str | None = option(
+        "IC3_CMMS_BASE", None,
+        "Address of the external CMMS (Innomaint); unset: no synchronisation, or the stub of the"
+        " simulated plant where that runs.",
+    )  # fmt: skip
+    cmms_path: str = option(
+        "IC3_CMMS_PATH", "/api/assets/{serial}",
+        "Path of one asset behind it; {serial} stands for the serial number.", parse=cmms_path,
+    )  # fmt: skip
+    cmms_token: str | None = option(
+        "IC3_CMMS_TOKEN", None, "Bearer token for the CMMS.", secret=True
+    )
+    cmms_rate_per_s: float = option(
+        "IC3_CMMS_RATE_PER_S", 5.0, "Requests a second to the CMMS at most, tries again included.",
+        parse=between(0.01, 1000, float),
+    )  # fmt: skip
+    cmms_timeout_s: float = option(
+        "IC3_CMMS_TIMEOUT", 10.0, "Total seconds one request to the CMMS may take.",
+        parse=between(0.05, 300, float),
+    )  # fmt: skip
+    cmms_ca_file: Path | None = option(
+        "IC3_CMMS_CA_FILE", None,
+        "File with the authority that signed the CMMS's certificate, PEM.", parse=Path,
+    )  # fmt: skip
     data_dir: Path = option(
         "IC3_DATA_DIR", None,
         "Where the embedded PostgreSQL and generated secrets live.", parse=Path,

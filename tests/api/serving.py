@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.cmms_sync import CmmsSync
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import (
@@ -52,6 +53,7 @@ from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
 from ic3.domain.users import Principal, Role
 from ic3.gateway.breaker import Breaker
+from ic3.gateway.innomaint import InnomaintClient
 from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.mail import Mail
@@ -65,7 +67,11 @@ from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
+from ic3.store.assets import AssetStore
 from ic3.store.audit import AuditStore
+from ic3.store.cmms import CmmsStore
+from ic3.store.conflicts import ConflictStore
+from ic3.store.exports import ExportStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.layers import MapReader
@@ -73,6 +79,7 @@ from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
+from ic3.store.parameters import ParameterStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
@@ -278,6 +285,8 @@ async def serving(
     ping_s: float | None = None,
     gateway: str = "http://gateway:3000",
     allow_private: bool = True,
+    scopes: Mapping[str, frozenset[str]] | None = None,
+    cmms: Callable[[], InnomaintClient] | None = None,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
 
@@ -291,6 +300,8 @@ async def serving(
         ping_s: Seconds between pings and until one is missed.
         gateway: The address shown.
         allow_private: Whether webhooks may call this machine.
+        scopes: User to the domains that user may see; all others see all.
+        cmms: Makes a client of the external CMMS.
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
@@ -370,6 +381,12 @@ async def serving(
                 },
                 allow_private, Router(ZoneInfo(ZONE)), clock,
             ),
+            "asset_store": AssetStore(database), "parameter_store": ParameterStore(database),
+            "conflict_store": ConflictStore(database), "exports": ExportStore(database),
+            "importer": MappingStore(database.limited(60)),
+            "cmms_sync": CmmsSync(
+                CmmsStore(database), cmms, clock=clock, observe=told.append
+            ),
             "quarantine": Quarantine(
                 QuarantineStore(requests), TelemetryStore(database), latest, clock, simulated=False
             ),
@@ -434,6 +451,18 @@ async def serving(
         await asyncio.wait([task])
         await requests.close()
         await database.close()
+
+
+def _scoped(
+    tokens: Tokens, scopes: Mapping[str, frozenset[str]]
+) -> Callable[[bytes], Principal | None]:
+    def verify(token: bytes) -> Principal | None:
+        found = tokens.verify(token)
+        if found is None or found.username not in scopes:
+            return found
+        return replace(found, domains=scopes[found.username])
+
+    return verify
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -34,7 +34,7 @@ def assert_problem(answer: Answer, status: int) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nope", "/api", "/api/", "/api/nope", "/api/cmms/assets", "/api/cmms/assets/", "/api/%00",
+    ["/nope", "/api", "/api/", "/api/nope", "/api/cmms/asset", "/api/cmms/", "/api/%00",
      "/%00", "/%ff", "/%2e%2e/%2e%2e/etc/passwd", "/../../etc/passwd", "/.git/config", "/ws",
      "/api/cmms/assets/a/b", "/page.js%00", "/API/STATS", "/" + "a" * 5000, "/api/stats%20"],
 )  # fmt: skip

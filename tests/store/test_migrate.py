@@ -217,7 +217,9 @@ async def test_the_originals_rows_are_kept(empty_dsn: str) -> None:
     assert _run(
         empty_dsn, "SELECT param_id, parameter_name, param_tag_code, unit FROM ic3_parameter_master"
     ) == [(7, "Pressure", "P", "m")]
-    assert _run(empty_dsn, "SELECT * FROM ic3_asset_tag_map") == [(12, "P", 7)]
+    assert _run(empty_dsn, "SELECT asset_id, tag_code, param_id FROM ic3_asset_tag_map") == [
+        (12, "P", 7)
+    ]
     assert _run(empty_dsn, "SELECT id, run_at, matched FROM ic3_ingest_run_log ORDER BY id") == [
         (1, NOW - timedelta(seconds=30), 1),
         (2, NOW - timedelta(seconds=15), 2),

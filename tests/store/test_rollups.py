@@ -22,6 +22,7 @@ from ic3.store import migrate
 from ic3.store.mappings import MappingStore
 from ic3.store.migrate import migrations
 from ic3.store.monitoring import MonitoringStore, NotStored
+from ic3.store.parameters import ParameterStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
 from ic3.store.rollups import RollupStore
@@ -257,9 +258,10 @@ async def test_rows_that_are_not_committed_leave_no_mark(
     [{"range_high": 1050}, {"kind": "gauge"}, {"kind": "text", "range_high": 1050}],
     ids=["another end", "no counter any more", "both"],
 )
+@pytest.mark.parametrize("by", ["file", "hand"])
 async def test_a_counter_of_another_kind_or_range_is_rolled_up_again(
     database: Database, monitoring: MonitoringStore, rollups: RollupStore, register: Register,
-    sql: Sql, cells: dict[str, object],
+    sql: Sql, by: str, cells: dict[str, object],
 ) -> None:  # fmt: skip
     await write(monitoring, register, history(11))
     # One that rolls over between two buckets of an hour: no five minutes differ, the hour does.
@@ -271,7 +273,10 @@ async def test_a_counter_of_another_kind_or_range_is_rolled_up_again(
     assert_equal_to_raw(sql)
     before = [kept(sql, table) for table in BUCKETS]
     changed = {"param_tag_code": "VOLUME", "parameter_name": "Volume", **cells}
-    await MappingStore(database).import_file(ASHA, "parameters", [changed])
+    if by == "file":
+        await MappingStore(database).import_file(ASHA, "parameters", [changed])
+    else:
+        await ParameterStore(database).change(ASHA, "VOLUME", cells, if_match="*")
     await roll_up(rollups)
     assert_equal_to_raw(sql)
     assert [kept(sql, table) for table in BUCKETS] != before

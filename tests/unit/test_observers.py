@@ -8,7 +8,13 @@ import logging
 from prometheus_client import CollectorRegistry
 
 from ic3.domain.envelope import Reject
-from ic3.observations import FramesDropped, Resynced, SnapshotSent, SweepEnded
+from ic3.observations import (
+    CmmsSynchronised,
+    FramesDropped,
+    Resynced,
+    SnapshotSent,
+    SweepEnded,
+)
 from ic3.observers import LibraryHandler, LogObserver, MetricsObserver
 
 LOST = SweepEnded(
@@ -40,6 +46,18 @@ def test_the_same_as_json() -> None:
     assert document["quarantined"] == {"not_an_object": 2}
     assert document["list_rejected"] == {"wrong_prefix": 1}
     assert document["keys"]["timeout"][0] == "ic3:latest:A"
+
+
+def test_a_synchronisation_is_one_line_and_counted_by_outcome() -> None:
+    done = CmmsSynchronised(8, 1, 1, 2, 1200, "A\r\nB: status 500")
+    stream = io.StringIO()
+    LogObserver("text", stream)(done)
+    assert stream.getvalue().count("\n") == 1
+    assert "cmms synchronised  success=8  failed=1  skipped=1" in stream.getvalue()
+    registry = CollectorRegistry()
+    MetricsObserver(registry)(done)
+    assert registry.get_sample_value("ic3_cmms_assets_total", {"outcome": "success"}) == 8
+    assert registry.get_sample_value("ic3_cmms_assets_total", {"outcome": "skipped"}) == 1
 
 
 def test_a_failed_sweep_names_keys_too_and_counts_as_a_failed_run() -> None:

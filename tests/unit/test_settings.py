@@ -15,7 +15,8 @@ from ic3.settings import (
 )
 
 SECRETS = [
-    "REDIS_API_TOKEN", "DATABASE_URL", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_SMTP_URL",
+    "REDIS_API_TOKEN", "DATABASE_URL", "IC3_CMMS_TOKEN", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET",
+    "IC3_SMTP_URL",
 ]  # fmt: skip
 HIDDEN = "s3cr3t-" + "x" * 40
 PARSED: list[tuple[str, str, str, object]] = [
@@ -56,6 +57,12 @@ PARSED: list[tuple[str, str, str, object]] = [
     ("IC3_SPOOL_MAX_MIB", "1", "spool_max_mib", 1),
     ("IC3_SPOOL_MAX_HOURS", "0.5", "spool_max_hours", 0.5),
     ("REDIS_API_MGET_PATH", "/api/redis/mget", "redis_api_mget_path", "/api/redis/mget"),
+    ("IC3_CMMS_BASE", "https://cmms", "cmms_base", "https://cmms"),
+    ("IC3_CMMS_PATH", "/v2/{serial}/full", "cmms_path", "/v2/{serial}/full"),
+    ("IC3_CMMS_TOKEN", HIDDEN, "cmms_token", HIDDEN),
+    ("IC3_CMMS_RATE_PER_S", "0.5", "cmms_rate_per_s", 0.5),
+    ("IC3_CMMS_TIMEOUT", "30", "cmms_timeout_s", 30.0),
+    ("IC3_CMMS_CA_FILE", "/etc/cmms.pem", "cmms_ca_file", Path("/etc/cmms.pem")),
     ("IC3_WEBHOOK_ALLOW_PRIVATE", "1", "webhook_allow_private", True),
     ("IC3_SMTP_URL", HIDDEN, "smtp_url", HIDDEN),
     ("IC3_SMTP_FROM", "ic3@water.example", "smtp_from", "ic3@water.example"),
@@ -96,6 +103,10 @@ REFUSED = [
     ("IC3_SPOOL_MAX_HOURS", "0", "must be between 0.01 and"),
     ("REDIS_API_MGET_PATH", "mget", "must be a path that begins with /"),
     ("REDIS_API_MGET_PATH", "/m get", "must be a path that begins with /"),
+    ("IC3_CMMS_PATH", "/api/assets", "must have {serial} in one place"),
+    ("IC3_CMMS_PATH", "api/{serial}", "must be a path that begins with /"),
+    ("IC3_CMMS_RATE_PER_S", "0", "must be between 0.01 and 1000"),
+    ("IC3_CMMS_TIMEOUT", "0", "must be between 0.05 and 300"),
     ("IC3_WEBHOOK_ALLOW_PRIVATE", "maybe", "must be 1 or 0"),
     ("IC3_SMTP_FROM", "IC3 <ic3@water.example>", "must be an address such as"),
     ("IC3_SMTP_FROM", "a@b\r\nBcc: c@d", "must be an address such as"),
@@ -104,9 +115,8 @@ REFUSED = [
 # Any text is good for these: an address, a path, a word the next layer checks.
 FREE_TEXT = {
     "REDIS_API_BASE", "REDIS_API_CA_FILE", "REDIS_API_TOKEN", "DATABASE_URL", "IC3_HOST",
-    "IC3_DATA_DIR", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET", "IC3_JWT_SECRET_PREVIOUS",
-    "IC3_CORS_ORIGINS",
-    "IC3_SMTP_URL",
+    "IC3_CMMS_BASE", "IC3_CMMS_TOKEN", "IC3_CMMS_CA_FILE", "IC3_DATA_DIR", "IC3_ADMIN_PASSWORD",
+    "IC3_JWT_SECRET", "IC3_JWT_SECRET_PREVIOUS", "IC3_CORS_ORIGINS", "IC3_SMTP_URL",
 }  # fmt: skip
 
 

@@ -1,17 +1,19 @@
 """Assets as the CMMS integration reads them."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from ic3.domain.latest import LatestReadings, LiveRow
-from ic3.domain.scope import AssetScope
+from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.store.register import RegisterStore
+
+NO_NUL: Final = r"^[^\x00]*$"
 
 
 class AssetAnswer(msgspec.Struct):
@@ -21,11 +23,18 @@ class AssetAnswer(msgspec.Struct):
     monitoring: list[LiveRow]
 
 
+class AssetList(msgspec.Struct):
+    """Assets by serial number, with the fields of the register; ask on with `cursor=next`."""
+
+    data: list[dict[str, Any]]
+    count: int
+    next: str | None
+
+
 async def asset(
     serial_number: FromPath[str],
     registers: NamedDependency[RegisterStore],
     latest: NamedDependency[LatestReadings],
-    asset_scope: NamedDependency[AssetScope],
     request: Request[Any, Any, Any],
 ) -> AssetAnswer:
     """Register fields and newest readings of one asset.
@@ -33,8 +42,25 @@ async def asset(
     The serial number is one percent-encoded segment; `%2F` in it is part of the serial number.
     """
     serial = unquote(serial_number, errors="replace")
-    hidden = "\0" in serial or not asset_scope.sees(request.scope["state"]["principal"], serial)
-    found = None if hidden else await registers.asset(serial)
+    found = None if "\0" in serial else await registers.asset(serial, _scope(request))
     if found is None:
         raise ApiError(404, "asset not found", "check the serial number against the register")
     return AssetAnswer(found, latest.live(serial).monitoring)
+
+
+async def listed(
+    registers: NamedDependency[RegisterStore],
+    request: Request[Any, Any, Any],
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    cursor: Annotated[str, QueryParameter(max_length=2000, pattern=NO_NUL)] = "",
+) -> Response[AssetList]:
+    """The register by serial number, page by page; the cursor is the last serial number."""
+    found = await registers.assets(_scope(request), limit=limit + 1, after=cursor)
+    page = found[:limit]
+    following = str(page[-1]["serialnumber"]) if len(found) > limit else None
+    return Response(AssetList(page, len(page), following))
+
+
+def _scope(request: Request[Any, Any, Any]) -> list[str] | None:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal.scope()

@@ -80,7 +80,7 @@ class Route(NamedTuple):
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
         again: Whether the password must have been given within the last five minutes.
-        body_bytes: Greatest body; of files that are handed in it is more than elsewhere.
+        body_limit_bytes: Longest body it takes.
     """
 
     method: str
@@ -90,7 +90,7 @@ class Route(NamedTuple):
     local: bool = False
     status: int = 200
     again: bool = False
-    body_bytes: int = BODY_LIMIT_BYTES
+    body_limit_bytes: int = BODY_LIMIT_BYTES
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -135,8 +135,8 @@ def build(
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "if-none-match"],
-            expose_headers=["etag", "retry-after", "x-request-id"],
+            allow_headers=["authorization", "content-type", "if-match", "if-none-match"],
+            expose_headers=["etag", "link", "location", "retry-after", "x-request-id"],
         )
         if origins
         else None,
@@ -337,7 +337,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
-        request_max_body_size=line.body_bytes,
+        request_max_body_size=line.body_limit_bytes,
         opt={"role": line.role, "local": line.local, "again": line.again},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,

@@ -1,6 +1,7 @@
 """Export: what is stored, as CSV on standard output."""
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -54,5 +55,34 @@ def export_telemetry(
             sys.stdout.write(csv_text([csv_headings(query)]))
             async for page in store.pages(register_id, query, now_us=Clock().now_us()):
                 sys.stdout.write(csv_text(csv_rows(query, page, parameters)))
+
+    run(work())
+
+
+class TableName(StrEnum):
+    """What the register consists of."""
+
+    REGISTER = "register"
+    PARAMETERS = "parameters"
+    TAGMAP = "tagmap"
+    DMAS = "dmas"
+
+
+@export_app.command("register")
+def export_register(
+    table: Annotated[TableName, typer.Argument(help="Which table.")] = TableName.REGISTER,
+) -> None:
+    """A table of the register as CSV, in the form that `ic3 import` takes."""
+    settings = load()
+    from ic3.cli.connect import opened, run
+    from ic3.domain.imports import COLUMNS, cells
+    from ic3.domain.spreadsheets import csv_text
+    from ic3.store.exports import ExportStore
+
+    async def work() -> None:
+        async with opened(settings, only_look=True) as (_, pool):
+            sys.stdout.write(csv_text([list(COLUMNS[table.value])]))
+            async for page in ExportStore(pool).pages(table.value, None):
+                sys.stdout.write(csv_text(cells(table.value, row) for row in page))
 
     run(work())

@@ -8,6 +8,11 @@ from typing import Final
 WORTH_ZIPPING: Final = 1400  # below it a body fits one packet anyway
 
 
+def etag_of(body: bytes) -> str:
+    """The strong tag of a body."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
 def client_has(if_none_match: bytes, etag: bytes) -> bool:
     """Whether a client that sent this header has that body already.
 
@@ -40,7 +45,7 @@ class Encoded:
     _zipped: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.etag = b'"' + blake2b(self.body, digest_size=12).hexdigest().encode() + b'"'
+        self.etag = etag_of(self.body).encode()
 
     def zipped(self) -> bytes:
         """The body in gzip."""
@@ -53,3 +58,16 @@ class Encoded:
     def is_worth_zipping(self) -> bool:
         """Whether zipping saves anything."""
         return len(self.body) > WORTH_ZIPPING
+
+
+def still_so(if_match: str, etag: str) -> bool:
+    """Whether what a client means to change is still as it saw it.
+
+    Args:
+        if_match: Value of If-Match: `*`, or tags with commas between.
+        etag: Of the body as it is.
+
+    Source:
+        RFC 9110, 13.1.1: strong comparison, a weak tag never matches.
+    """
+    return any(each.strip() in {"*", etag} for each in if_match.split(","))

@@ -21,7 +21,15 @@ def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
     return out.getvalue()
 
 
+def without_guard(text: str) -> str:
+    """The text of a cell that `csv_text` wrote: its quote mark is no part of it."""
+    return text[1:] if text.startswith("'") and _is_guarded(text[1:]) else text
+
+
 def _cell(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS):
-        return "'" + cell
-    return cell
+    return "'" + cell if isinstance(cell, str) and _is_guarded(cell) else cell
+
+
+def _is_guarded(text: str) -> bool:
+    """Whether it gets a quote mark: also what looks as if it had got one already."""
+    return text.lstrip("'").startswith(FORMULA_SIGNS)

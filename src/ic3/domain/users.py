@@ -54,3 +54,7 @@ class Principal:
     def sees(self, domain: str | None) -> bool:
         """Whether a row of this domain is in scope; one without a domain is nobody's but all's."""
         return self.domains is None or domain in self.domains
+
+    def scope(self) -> list[str] | None:
+        """The domains as a query takes them; None is all."""
+        return None if self.domains is None else sorted(self.domains)

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from ic3.simulator import cmms
 from ic3.simulator.clock import SECOND_NS, PlantClock
 from ic3.simulator.faults import GATEWAY, KINDS, Event, Planned
 from ic3.simulator.plant import COARSE_S, Plant
@@ -87,6 +88,7 @@ class Request(NamedTuple):
     body: bytes
     keep_alive: bool
     if_none_match: bytes = b""
+    target: str = ""
 
 
 class EndFault(msgspec.Struct, forbid_unknown_fields=True):
@@ -154,6 +156,7 @@ class PlantGateway:
         # Ticks count on from the clock, so that a restart repeats no record_id.
         self.tick = self._clock.now_ns() // self._interval_ns
         self.at_ns = self.tick * self._interval_ns if interval_s else self._clock.now_ns()
+        self.cmms = cmms.Cmms(plant.tables()["register"])
         self._clear_settings()
         self._show()
 
@@ -363,6 +366,8 @@ class PlantGateway:
             ("POST", "/admin/set"): self._set,
             ("DELETE", "/admin/set"): lambda _: self._clear_settings(),
             ("POST", "/admin/tick"): self._tick,
+            ("GET", "/admin/cmms"): lambda _: self.cmms.troubled,
+            ("POST", "/admin/cmms"): self._trouble_cmms,
         }
 
     def _events(self) -> object:
@@ -383,6 +388,10 @@ class PlantGateway:
     def _add_fault(self, body: bytes) -> object:
         self.faults.append(msgspec.convert(json.loads(body), Fault))
         return msgspec.to_builtins(self.faults)
+
+    def _trouble_cmms(self, body: bytes) -> object:
+        self.cmms.trouble(msgspec.json.decode(body, type=cmms.Troubled))
+        return self.cmms.troubled
 
     def _seen(self) -> object:
         return {
@@ -487,8 +496,11 @@ class Session(asyncio.Protocol):
         parser, gateway = self._parser, self._gateway
         method, route = parser.get_method().decode(), _route(self._url)
         self._pending.append(
-            Request(method, route, self._sent_body, parser.should_keep_alive(), self._known)
-        )
+            Request(
+                method, route, self._sent_body, parser.should_keep_alive(), self._known,
+                self._url.decode("latin-1"),
+            )
+        )  # fmt: skip
         if route.path not in TARGETS:
             return
         gateway.connections += not self._counted
@@ -508,12 +520,23 @@ class Session(asyncio.Protocol):
     def _answer_pending(self) -> None:
         while self._pending and not self._held:
             request = self._pending[0]
+            if request.route.path.startswith(cmms.PREFIX):
+                self._answer_as_cmms(request)
+                continue
             fault = self._gateway.take_fault(request)
             if fault is None:
                 self._finish(self._gateway.answer(request))
             else:
                 self._misbehave(fault, request)
         self._flush()
+
+    def _answer_as_cmms(self, request: Request) -> None:
+        wait_s, content = self._gateway.cmms.answer(request.method, request.target)
+        if wait_s:
+            self._held = True
+            asyncio.get_running_loop().call_later(wait_s, self._release, content)
+        else:
+            self._finish(content)
 
     def _misbehave(self, fault: Fault, request: Request) -> None:
         loop = asyncio.get_running_loop()
@@ -541,10 +564,10 @@ class Session(asyncio.Protocol):
             case _:
                 self._finish(self._gateway.faulty_answer(fault, request))
 
-    def _release(self) -> None:
+    def _release(self, answer: bytes | None = None) -> None:
         if self._pending:  # not lost meanwhile
             self._held = False
-            self._finish(self._gateway.answer(self._pending[0]))
+            self._finish(answer or self._gateway.answer(self._pending[0]))
             self._answer_pending()
 
     def _finish(self, answer: bytes) -> None:

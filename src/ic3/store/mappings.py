@@ -9,6 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ic3.domain.acts import Actor, Effect, Past, Wish
+from ic3.domain.diffs import Difference
 from ic3.domain.envelope import FUTURE_LIMIT_US, YEAR_2000_US
 from ic3.domain.inbox import Key, Kind, State
 from ic3.domain.replays import JobKind, Scope
@@ -16,8 +17,8 @@ from ic3.domain.suggestions import SisterParameter
 from ic3.errors import InputError
 from ic3.store.audit import record
 from ic3.store.inbox import name_of
+from ic3.store.merges import Source, difference, write
 from ic3.store.pool import Connection, Database
-from ic3.store.register import Imported, import_table
 from ic3.store.replays import create
 from ic3.store.telemetry import moment
 
@@ -67,13 +68,14 @@ SELECT param_id FROM ic3_asset_tag_map
 WHERE asset_id = %(register_id)s AND tag_code = %(tag_code)s
 """
 MAP_TAG: Final = """
-INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
-VALUES (%(register_id)s, %(tag_code)s, %(param_id)s)
-ON CONFLICT (asset_id, tag_code) DO UPDATE SET param_id = excluded.param_id
+INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id, set_by)
+VALUES (%(register_id)s, %(tag_code)s, %(param_id)s, %(who)s)
+ON CONFLICT (asset_id, tag_code) DO UPDATE SET
+    param_id = excluded.param_id, set_by = excluded.set_by
 """
 MAP_KIND: Final = """
-INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
-SELECT asset_id, %(tag_code)s, %(param_id)s FROM ic3_asset_master
+INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id, set_by)
+SELECT asset_id, %(tag_code)s, %(param_id)s, %(who)s FROM ic3_asset_master
 WHERE category = %(category)s ORDER BY asset_id
 ON CONFLICT DO NOTHING
 RETURNING asset_id
@@ -94,15 +96,21 @@ RETURNING m.asset_id
 """
 ADD_PARAMETER: Final = """
 INSERT INTO ic3_parameter_master (param_tag_code, parameter_name, unit, kind, range_low, range_high,
-    rate_max_per_s, decimals)
+    rate_max_per_s, decimals, updated_at, updated_by, entered)
 VALUES (%(param_tag_code)s, %(parameter_name)s, %(unit)s, %(kind)s, %(range_low)s, %(range_high)s,
-    %(rate_max_per_s)s, %(decimals)s)
+    %(rate_max_per_s)s, %(decimals)s, now(), %(who)s,
+    (SELECT coalesce(jsonb_object_agg(field,
+            jsonb_build_object('by', %(who)s::text, 'at', now())), '{}')
+        FROM unnest(%(entered)s::text[]) AS field))
 ON CONFLICT (param_tag_code) DO NOTHING
 RETURNING param_id
 """
 ADD_ASSET: Final = """
-INSERT INTO ic3_asset_master (serialnumber, name, category, domain)
-VALUES (%(serial)s, %(name)s, %(category)s, %(domain)s)
+INSERT INTO ic3_asset_master (serialnumber, name, category, domain, updated_at, updated_by, entered)
+VALUES (%(serial)s, %(name)s, %(category)s, %(domain)s, now(), %(who)s,
+    (SELECT coalesce(jsonb_object_agg(field,
+            jsonb_build_object('by', %(who)s::text, 'at', now())), '{}')
+        FROM unnest(%(entered)s::text[]) AS field))
 ON CONFLICT (serialnumber) DO NOTHING
 RETURNING asset_id
 """
@@ -154,6 +162,18 @@ class NewParameter(msgspec.Struct, frozen=True):
     decimals: int | None = None
 
 
+class FileDone(NamedTuple):
+    """What an import did, or would do.
+
+    Attributes:
+        replay_id: The job that maps the past of what a tag map added; None where there is
+            nothing to map.
+    """
+
+    difference: Difference
+    replay_id: int | None
+
+
 class MappingStore:
     """What engineers do about the inbox."""
 
@@ -193,28 +213,29 @@ class MappingStore:
             return dict(await cursor.fetchall())
 
     async def import_file(
-        self, actor: Actor, table: str, file_rows: Sequence[Mapping[str, object]]
-    ) -> tuple[Imported, int | None]:
-        """Import the checked rows of a file, all or nothing.
+        self, actor: Actor, table: str, file_rows: Sequence[Mapping[str, object]], *,
+        dry_run: bool = False,
+    ) -> FileDone:  # fmt: skip
+        """Import the checked rows of a file, all or nothing; what a person entered stays.
 
         Args:
             actor: Who imports.
-            table: `register`, `parameters` or `tagmap`.
+            table: `register`, `parameters`, `tagmap` or `dmas`.
             file_rows: Its rows.
-
-        Returns:
-            What changed, and the job that maps the past of what a tag map added; None where
-            there is nothing to map.
+            dry_run: Say what it would do, do nothing.
         """
         async with self._database.connection() as connection:
+            found = await difference(connection, table, file_rows)
+            if dry_run:
+                return FileDone(found, None)
             added: list[tuple[int, str]] = []
             if table == "tagmap":
-                rows = {"rows": Jsonb(list(file_rows))}
+                rows = {"rows": Jsonb(found.rows)}
                 added = await (await connection.execute(UNMAPPED_OF_FILE, rows)).fetchall()
-            done = await import_table(connection, table, file_rows)
-            counts = {"added": done.added, "updated": done.updated}
+            await write(connection, found, source=Source.IMPORT, by=actor.who)
+            after = {"added": found.added, "updated": found.changed, "conflicts": found.conflicts}
             await record(
-                connection, actor, f"{table} imported", f"{len(file_rows)} rows", after=counts
+                connection, actor, f"{table} imported", f"{len(file_rows)} rows", after=after
             )
             job = None
             if added and await _exists(connection, HAS_TELEMETRY):
@@ -222,7 +243,7 @@ class MappingStore:
                 whole = len(ids) > SCOPE_LIMIT
                 scope = Scope(None if whole else sorted(ids), sorted(tags))
                 job = await create(connection, actor, JobKind.MAP, scope, "tag map imported")
-            return done, job
+            return FileDone(found, job)
 
     async def map_tag(
         self, actor: Actor, *, serial: str, tag_code: str, param_id: int, wish: Wish, now_us: int
@@ -268,7 +289,7 @@ class MappingStore:
             if size == 0:
                 raise InputError(f"map: no asset of the register is of category {category!r}")
             kept = await _count(connection, OTHERWISE_MAPPED, named)
-            cursor = await connection.execute(MAP_KIND, named)
+            cursor = await connection.execute(MAP_KIND, {**named, "who": actor.who})
             tag = _Tag([row[0] for row in await cursor.fetchall()], tag_code, param_id)
             await _settle(connection, tag, State.MAPPED, actor)
             added = len(tag.register_ids)
@@ -334,7 +355,9 @@ class MappingStore:
         """
         fields = msgspec.to_builtins(new)
         async with self._database.connection() as connection:
-            row = await (await connection.execute(ADD_PARAMETER, fields)).fetchone()
+            row = await (
+                await connection.execute(ADD_PARAMETER, {**fields, **_signed(actor, fields)})
+            ).fetchone()
             if row is None:
                 raise InputError(f"parameter: the code {new.param_tag_code!r} is taken; map to it")
             await record(
@@ -367,7 +390,9 @@ class MappingStore:
             self._database.connection() as connection,
             connection.transaction(force_rollback=preview),
         ):
-            row = await (await connection.execute(ADD_ASSET, fields)).fetchone()
+            row = await (
+                await connection.execute(ADD_ASSET, {**fields, **_signed(actor, fields)})
+            ).fetchone()
             if row is None:
                 raise InputError(f"register: {serial!r} is in the register already")
             await connection.execute(SET_ASSET_STATE, {"serial": serial, "who": actor.who})
@@ -440,7 +465,7 @@ def _mapping(actor: Actor, serial: str, tag_code: str, param_id: int, wish: Wish
         named = {"register_id": register_id, "tag_code": tag_code, "param_id": param_id}
         row = await (await connection.execute(MAPPED, named)).fetchone()
         before = row and int(row[0])
-        await connection.execute(MAP_TAG, named)
+        await connection.execute(MAP_TAG, {**named, "who": actor.who})
         await _settle(connection, tag, State.MAPPED, actor)
         await record(
             connection, actor, "tag mapped", name_of(Key(Kind.TAG, serial, tag_code)),
@@ -471,6 +496,13 @@ async def _settle(connection: Connection, tag: _Tag, state: State, actor: Actor)
     """Set the lines of a tag; last, so that the monitoring worker waits for little."""
     named = {"register_ids": tag.register_ids, "tag_code": tag.tag_code}
     await connection.execute(SET_TAG_STATES, {**named, "state": state, "who": actor.who})
+
+
+def _signed(actor: Actor, fields: Mapping[str, object]) -> dict[str, object]:
+    """Who entered these fields, as the statements take it."""
+    keys = {"serial", "param_tag_code"}
+    named = [name for name, value in fields.items() if value is not None and name not in keys]
+    return {"who": actor.who, "entered": named}
 
 
 async def _exists(connection: Connection, statement: LiteralString) -> bool:

@@ -14,6 +14,9 @@ from ic3.domain.quality import Kind
 from ic3.store.pool import Connection, Database
 from ic3.store.rollups import mark_parameters
 
+# Domains whose rows may be seen; None is all.
+Scope = list[str] | None
+
 VERSION: Final = "SELECT version FROM ic3_registry_version"
 PARAMETERS: Final = """
 SELECT param_id, parameter_name, param_tag_code, unit, kind, range_low, range_high, rate_max_per_s
@@ -31,7 +34,19 @@ ASSET_BY_SERIAL: Final = """
 SELECT asset_id, serialnumber, cmms_asset_id, traceability_id, barcode, criticality,
     capacity_rating, in_charge_person, status, asset_live_status, ticketcount, schedulecount,
     category, dma_id, name, domain, longitude, latitude
-FROM ic3_asset_master WHERE serialnumber = %(serial)s
+FROM ic3_asset_master
+WHERE serialnumber = %(serial)s
+    AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+"""
+
+ASSETS_BY_SERIAL: Final = """
+SELECT asset_id, serialnumber, cmms_asset_id, traceability_id, barcode, criticality,
+    capacity_rating, in_charge_person, status, asset_live_status, ticketcount, schedulecount,
+    category, dma_id, name, domain, longitude, latitude
+FROM ic3_asset_master
+WHERE serialnumber > %(after)s
+    AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+ORDER BY serialnumber LIMIT %(limit)s
 """
 
 # A cell left empty keeps what the register has. One statement a table: its trigger fires once.
@@ -39,10 +54,12 @@ FROM ic3_asset_master WHERE serialnumber = %(serial)s
 IMPORT_ASSETS: Final = """
 INSERT INTO ic3_asset_master AS kept (serialnumber, cmms_asset_id, traceability_id, barcode,
     criticality, capacity_rating, in_charge_person, status, asset_live_status, ticketcount,
-    schedulecount, category, dma_id, name, domain, longitude, latitude)
+    schedulecount, category, dma_id, name, domain, longitude, latitude, site, external_ids,
+    updated_at, updated_by)
 SELECT serialnumber, cmms_asset_id, traceability_id, barcode,
     criticality, capacity_rating, in_charge_person, status, asset_live_status, ticketcount,
-    schedulecount, category, dma_id, name, domain, longitude, latitude
+    schedulecount, category, dma_id, name, domain, longitude, latitude, site,
+    coalesce(external_ids, '[]'), now(), %(by)s
 FROM jsonb_populate_recordset(NULL::ic3_asset_master, %(rows)s)
 ON CONFLICT (serialnumber) DO UPDATE SET
     cmms_asset_id = coalesce(excluded.cmms_asset_id, kept.cmms_asset_id),
@@ -60,13 +77,18 @@ ON CONFLICT (serialnumber) DO UPDATE SET
     name = coalesce(excluded.name, kept.name),
     domain = coalesce(excluded.domain, kept.domain),
     longitude = coalesce(excluded.longitude, kept.longitude),
-    latitude = coalesce(excluded.latitude, kept.latitude)
+    latitude = coalesce(excluded.latitude, kept.latitude),
+    site = coalesce(excluded.site, kept.site),
+    external_ids = CASE excluded.external_ids WHEN '[]' THEN kept.external_ids
+        ELSE excluded.external_ids END,
+    updated_at = excluded.updated_at, updated_by = excluded.updated_by
 RETURNING xmax = 0
 """
 IMPORT_PARAMETERS: Final = """
 INSERT INTO ic3_parameter_master AS kept (param_tag_code, parameter_name, unit, kind, range_low,
-    range_high, rate_max_per_s, decimals)
-SELECT param_tag_code, parameter_name, unit, kind, range_low, range_high, rate_max_per_s, decimals
+    range_high, rate_max_per_s, decimals, name_hi, ucum_code, updated_at, updated_by)
+SELECT param_tag_code, parameter_name, unit, kind, range_low, range_high, rate_max_per_s, decimals,
+    name_hi, ucum_code, now(), %(by)s
 FROM jsonb_populate_recordset(NULL::ic3_parameter_master, %(rows)s)
 ON CONFLICT (param_tag_code) DO UPDATE SET
     parameter_name = excluded.parameter_name,
@@ -75,7 +97,10 @@ ON CONFLICT (param_tag_code) DO UPDATE SET
     range_low = coalesce(excluded.range_low, kept.range_low),
     range_high = coalesce(excluded.range_high, kept.range_high),
     rate_max_per_s = coalesce(excluded.rate_max_per_s, kept.rate_max_per_s),
-    decimals = coalesce(excluded.decimals, kept.decimals)
+    decimals = coalesce(excluded.decimals, kept.decimals),
+    name_hi = coalesce(excluded.name_hi, kept.name_hi),
+    ucum_code = coalesce(excluded.ucum_code, kept.ucum_code),
+    updated_at = excluded.updated_at, updated_by = excluded.updated_by
 RETURNING xmax = 0
 """
 # Roll-ups read kind and greatest value of counters alone; an empty cell changes nothing.
@@ -112,13 +137,24 @@ ON CONFLICT (dma_id) DO UPDATE SET
     billed_m3_d = coalesce(excluded.billed_m3_d, kept.billed_m3_d)
 RETURNING xmax = 0
 """
+STATEMENT_ROWS: Final = 5000
+STAMPED: Final = frozenset({"register", "parameters"})
 IMPORTS: Final[Mapping[str, LiteralString]] = {
     "register": IMPORT_ASSETS,
     "parameters": IMPORT_PARAMETERS,
     "tagmap": IMPORT_TAGS,
     "dmas": IMPORT_DMAS,
 }
-SERIALS: Final = "SELECT serialnumber FROM ic3_asset_master WHERE serialnumber = ANY(%(codes)s)"
+SERIALS: Final = """
+SELECT serialnumber FROM ic3_asset_master
+WHERE serialnumber = ANY(%(codes)s)
+    AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+"""
+DMAS: Final = """
+SELECT dma_id FROM ic3_dma
+WHERE dma_id = ANY(%(codes)s)
+    AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+"""
 TAG_CODES: Final = """
 SELECT param_tag_code FROM ic3_parameter_master WHERE param_tag_code = ANY(%(codes)s)
 """
@@ -154,15 +190,34 @@ class RegisterStore:
             version = int(row[0]) if row else 0
             return register if version == register.version else await _load(connection, version)
 
-    async def asset(self, serial: str) -> dict[str, Any] | None:
-        """The register's fields of one asset, or None."""
+    async def asset(self, serial: str, scope: Scope = None) -> dict[str, Any] | None:
+        """The register's fields of one asset, or None where it is unknown in these domains."""
         async with (
             self._database.connection() as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
-            await cursor.execute(ASSET_BY_SERIAL, {"serial": serial})
+            await cursor.execute(ASSET_BY_SERIAL, {"serial": serial, "domains": scope})
             found = await cursor.fetchone()
-            return found and {name: _plain(field) for name, field in found.items()}
+            return found and {name: plain(field) for name, field in found.items()}
+
+    async def assets(self, scope: Scope, *, limit: int, after: str) -> list[dict[str, Any]]:
+        """The same fields of many assets, by serial number.
+
+        Args:
+            scope: Domains whose assets may be seen.
+            limit: How many at most.
+            after: Serial number of the last of the page before; empty for the first page.
+        """
+        async with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            named = {"domains": scope, "limit": limit, "after": after}
+            await cursor.execute(ASSETS_BY_SERIAL, named)
+            return [
+                {name: plain(field) for name, field in row.items()}
+                for row in await cursor.fetchall()
+            ]
 
     async def count(self) -> int:
         """Assets in the register."""
@@ -171,15 +226,29 @@ class RegisterStore:
             return int(row[0]) if row else 0
 
     async def unknown_codes(
-        self, *, serials: Sequence[str], tag_codes: Sequence[str]
+        self, *, serials: Sequence[str], tag_codes: Sequence[str], scope: Scope = None
     ) -> tuple[set[str], set[str]]:
         """Of these serial numbers and parameter codes, those that are not known."""
         async with self._database.connection() as connection:
-            known = await (await connection.execute(SERIALS, {"codes": list(serials)})).fetchall()
+            named = {"codes": list(serials), "domains": scope}
+            known = await (await connection.execute(SERIALS, named)).fetchall()
             codes = await (
                 await connection.execute(TAG_CODES, {"codes": list(tag_codes)})
             ).fetchall()
         return set(serials) - {row[0] for row in known}, set(tag_codes) - {row[0] for row in codes}
+
+    async def known_keys(
+        self, table: str, keys: Sequence[str], scope: Scope
+    ) -> tuple[set[str], set[str]]:
+        """Of these keys of `register` or `dmas`, those in these domains, and those in others."""
+        statement = SERIALS if table == "register" else DMAS
+        async with self._database.connection() as connection:
+            named = {"codes": list(keys), "domains": None}
+            cursor = await connection.execute(statement, named)
+            known = {row[0] for row in await cursor.fetchall()}
+            cursor = await connection.execute(statement, {**named, "domains": scope})
+            mine = {row[0] for row in await cursor.fetchall()}
+        return mine, known - mine
 
     async def import_rows(self, tables: Mapping[str, Sequence[Mapping[str, object]]]) -> Imported:
         """Import checked rows, all or nothing.
@@ -196,21 +265,35 @@ class RegisterStore:
 
 
 async def import_table(
-    connection: Connection, table: str, table_rows: Sequence[Mapping[str, object]]
-) -> Imported:
-    """Import checked rows of one table in the transaction of an act."""
-    rows = {"rows": Jsonb(list(table_rows))}
-    counters: list[int] = []
-    if table == "parameters":
-        found = await (await connection.execute(CHANGED_COUNTERS, rows)).fetchall()
-        counters = [row[0] for row in found]
-    cursor = await connection.execute(IMPORTS[table], rows)
-    outcomes = [row[0] for row in await cursor.fetchall()]
-    await mark_parameters(connection, counters)
-    return Imported(added=sum(outcomes), updated=len(outcomes) - sum(outcomes))
+    connection: Connection, table: str, table_rows: Sequence[Mapping[str, object]],
+    *, by: str | None = None,
+) -> Imported:  # fmt: skip
+    """Import checked rows of one table in the transaction of an act, as its statements say.
+
+    Args:
+        connection: Of that transaction.
+        table: Which.
+        table_rows: Its rows; an empty cell keeps what the table has, all others are written.
+        by: Who is noted to have written them.
+    """
+    added = updated = 0
+    # So many at a time, that no statement takes longer than a request may.
+    for begin in range(0, len(table_rows), STATEMENT_ROWS):
+        rows = {"rows": Jsonb(list(table_rows[begin : begin + STATEMENT_ROWS]))}
+        counters: list[int] = []
+        if table == "parameters":
+            found = await (await connection.execute(CHANGED_COUNTERS, rows)).fetchall()
+            counters = [row[0] for row in found]
+        named = {**rows, "by": by} if table in STAMPED else rows
+        cursor = await connection.execute(IMPORTS[table], named)
+        outcomes = [row[0] for row in await cursor.fetchall()]
+        await mark_parameters(connection, counters)
+        added += sum(outcomes)
+        updated += len(outcomes) - sum(outcomes)
+    return Imported(added=added, updated=updated)
 
 
-def _plain(field: Any) -> Any:
+def plain(field: Any) -> Any:
     """Numbers as JSON numbers, also from the numeric columns of an adopted register."""
     if not isinstance(field, Decimal):
         return field
