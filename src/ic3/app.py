@@ -59,6 +59,7 @@ from ic3.domain.latest import LatestReadings
 from ic3.domain.layers import Layers
 from ic3.domain.network import described
 from ic3.domain.notify import RouteKind, Router
+from ic3.domain.rates import Rates
 from ic3.domain.runs import RecentRuns
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
@@ -810,6 +811,7 @@ def _http(
         observe=tell,
         clock=clock,
         events=events,
+        rates=Rates(settings.rate_per_minute) if settings.rate_per_minute else None,
     )  # fmt: skip
     return server(application, http=StreamProtocol, websocket=FrameProtocol)
 

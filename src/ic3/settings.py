@@ -232,6 +232,11 @@ class Settings:
         "IC3_LOGIN_DAYS", 7.0, "Days without use after which a login ends.",
         parse=between(0.01, 90, float),
     )  # fmt: skip
+    rate_per_minute: int = option(
+        "IC3_RATE_PER_MINUTE", 3000,
+        "Requests one caller may make a minute; answers from memory do not count. 0: no limit.",
+        parse=between(0, 1_000_000, int),
+    )  # fmt: skip
     audit_days: int = option(
         "IC3_AUDIT_DAYS", 180, "Days the audit log is kept, 180 at least.",
         parse=between(180, 36_500, int),

@@ -48,6 +48,7 @@ from ic3.domain.latest import LatestReadings
 from ic3.domain.layers import Layers
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.notify import RouteKind, Router
+from ic3.domain.rates import Rates
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
@@ -286,6 +287,7 @@ async def serving(
     gateway: str = "http://gateway:3000",
     allow_private: bool = True,
     scopes: Mapping[str, frozenset[str]] | None = None,
+    rate_per_minute: int = 0,
     cmms: Callable[[], InnomaintClient] | None = None,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
@@ -301,6 +303,7 @@ async def serving(
         gateway: The address shown.
         allow_private: Whether webhooks may call this machine.
         scopes: User to the domains that user may see; all others see all.
+        rate_per_minute: Requests of one caller; 0 is no limit.
         cmms: Makes a client of the external CMMS.
     """
     clock, told = StillClock(), list[Observation]()
@@ -355,11 +358,7 @@ async def serving(
     )  # fmt: skip
     networks = NetworkStore(database)
     layers = Layers(latest=latest, freshness=feed.freshness, alarms=alarms, area=None)
-    scopes = dict[str, frozenset[str]]()
-
-    def verify(token: bytes) -> Principal | None:
-        holder = tokens.verify(token)
-        return holder and replace(holder, domains=scopes.get(holder.username, holder.domains))
+    scoped = dict(scopes or {})
 
     application = build(
         routes,
@@ -418,11 +417,12 @@ async def serving(
         },
         admissions={"/api/stream": admission.admit_stream},
         files={"/": (PAGE, "text/html; charset=utf-8")},
-        verify=verify,
+        verify=_scoped(tokens, scoped),
         origins=origins,
         observe=told.append,
         clock=clock,
         events=events,
+        rates=Rates(rate_per_minute) if rate_per_minute else None,
     )  # fmt: skip
     bound = listen("127.0.0.1", 0)
     # Accepted sockets inherit it: a client that stalls is felt after little.
@@ -435,7 +435,7 @@ async def serving(
     site = Site(
         bound.getsockname()[1], clock, database, latest, runs, feed, hub, places, numbered,
         tokens, tickets, throttle, passwords, readiness, http, task, told, access, events, logins,
-        alarms, journal, networks, scopes,
+        alarms, journal, networks, scoped,
     )  # fmt: skip
     try:
         yield site

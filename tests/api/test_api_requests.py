@@ -1,6 +1,7 @@
 """Odd requests: each gets a short problem, none gets a 500, and no answer tells of the inside."""
 
 import asyncio
+import gzip
 import json
 import socket
 from collections.abc import Sequence
@@ -262,3 +263,32 @@ async def test_an_answer_is_json_whatever_the_caller_accepts(site: Site) -> None
         answer = await site.get("/api/stats", headers=[("Accept", accepted)])
         assert answer.header("content-type") == "application/json"
         json.loads(answer.body)
+
+
+async def test_too_many_requests_are_429_with_the_time_to_wait() -> None:
+    async with serving(rate_per_minute=3) as site:
+        answers = [await site.get("/api/stats") for _ in range(4)]
+        assert [each.status for each in answers] == [200, 200, 200, 429]
+        assert answers[0].header("ratelimit-policy") == '"caller";q=3;w=60'
+        assert [each.header("ratelimit") for each in answers[:3]] == [
+            '"caller";r=2;t=1', '"caller";r=1;t=1', '"caller";r=0;t=1'
+        ]  # fmt: skip
+        assert answers[3].header("retry-after") == "21"
+        assert (await site.get("/api/monitoring/progress")).status == 200
+        site.clock.advance(21)
+        assert (await site.get("/api/stats")).status == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "x", "gzip, gzip"])
+async def test_s25_a_compressed_body_is_refused(site: Site, coding: str) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    answer = await site.ask(
+        "POST", "/api/auth/login", body=bomb,
+        headers=[("Content-Type", "application/json"), ("Content-Encoding", coding)],
+    )  # fmt: skip
+    assert (answer.status, answer.json()["error"]) == (415, "compressed body")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "DEBUG"])
+async def test_s39_other_methods_are_refused(site: Site, method: str) -> None:
+    assert (await site.ask(method, "/api/stats", token=site.token())).status in {400, 405}

@@ -16,7 +16,7 @@ from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
+from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +26,7 @@ from ic3.domain.access import Event, PendingEvents
 from ic3.domain.acts import Actor
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
+from ic3.domain.rates import Rates
 from ic3.domain.users import Principal, Role
 from ic3.errors import (
     ApiError,
@@ -80,6 +81,7 @@ class Route(NamedTuple):
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
         again: Whether the password must have been given within the last five minutes.
+        media: Content type of a good answer.
         body_limit_bytes: Longest body it takes.
     """
 
@@ -90,6 +92,7 @@ class Route(NamedTuple):
     local: bool = False
     status: int = 200
     again: bool = False
+    media: str = "application/json"
     body_limit_bytes: int = BODY_LIMIT_BYTES
 
 
@@ -109,6 +112,7 @@ def build(
     observe: Observe,
     clock: Clock,
     events: PendingEvents,
+    rates: Rates | None = None,
     admissions: Mapping[str, Admit] | None = None,
 ) -> ASGIApp:
     """The whole application.
@@ -124,6 +128,7 @@ def build(
         observe: Told of failures.
         clock: Says how long ago a password was given.
         events: Takes refusals for the audit log.
+        rates: How often one caller may ask; hot reads and files do not count.
         admissions: Path to how its caller is admitted, where a token in a header is not all.
     """
     framework = Litestar(
@@ -131,12 +136,20 @@ def build(
         dependencies={
             name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
         },
-        guards=[Gate(clock, events)],
+        guards=[Gate(clock, events, rates)],
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["authorization", "content-type", "if-match", "if-none-match"],
-            expose_headers=["etag", "link", "location", "retry-after", "x-request-id"],
+            expose_headers=[
+                "etag",
+                "link",
+                "location",
+                "ratelimit",
+                "ratelimit-policy",
+                "retry-after",
+                "x-request-id",
+            ],
         )
         if origins
         else None,
@@ -236,7 +249,7 @@ class Front:
         )
         if principal is not None:
             enter_as(principal.domains)
-        await self.framework(scope, receive, _with_headers(send, request_id))
+        await self.framework(scope, receive, _with_headers(send, scope["state"]))
 
     def _identity(self, headers: Any) -> tuple[Principal | None, bytes | None, bytes | None]:
         principal, origin, if_none_match = None, None, None
@@ -332,6 +345,26 @@ def problem(status: int, error: str, detail: str = "", request_id: str = "") -> 
     return document
 
 
+class Problem(msgspec.Struct, omit_defaults=True):
+    """What every refusal answers (RFC 9457), with the short text in `error` too."""
+
+    type: str
+    title: str
+    status: int
+    error: str
+    detail: str = ""
+    request_id: str = ""
+
+
+_PROBLEMS: Final = {
+    status: ResponseSpec(
+        Problem, generate_examples=False, description=HTTPStatus(status).phrase,
+        media_type="application/problem+json",
+    )
+    for status in (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
+}  # fmt: skip
+
+
 def _handler(line: Route) -> BaseRouteHandler:
     decorate = route(
         line.path,
@@ -341,6 +374,8 @@ def _handler(line: Route) -> BaseRouteHandler:
         opt={"role": line.role, "local": line.local, "again": line.again},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
+        media_type=line.media,
+        responses=_PROBLEMS,
     )
     return decorate(line.handler)
 
@@ -358,9 +393,10 @@ def _role_of(routes: Sequence[Route], path: str) -> Role:
 class Gate:
     """Deny by default: only what the route table names is open, to whom it names."""
 
-    def __init__(self, clock: Clock, events: PendingEvents) -> None:
+    def __init__(self, clock: Clock, events: PendingEvents, rates: Rates | None) -> None:
         self._clock = clock
         self._events = events
+        self._rates = rates
 
     def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -368,10 +404,13 @@ class Gate:
         """Let a request pass.
 
         Raises:
-            ApiError: 401 or 403.
+            ApiError: 401, 403, 415 or 429.
         """
         if "role" not in handler.opt:
             raise ApiError(403, "forbidden", "this path is not in the route table")
+        if connection.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ApiError(415, "compressed body", "send it without Content-Encoding")
+        self._count(connection)
         needed = handler.opt["role"]
         if needed is EVERYBODY or (handler.opt["local"] and _is_direct_and_local(connection)):
             return
@@ -392,6 +431,23 @@ class Gate:
             raise ApiError(
                 403, "password needed again",
                 "send it to POST /api/auth/confirm and use the token that comes back",
+            )  # fmt: skip
+
+    def _count(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        if self._rates is None:
+            return
+        state, client = connection.scope["state"], connection.scope.get("client")
+        principal = state.get("principal")
+        caller = principal.username if principal else f"address {client[0] if client else ''}"
+        allowance = self._rates.take(caller, self._clock.monotonic())
+        state["rate"] = (
+            (b"ratelimit-policy", b'"caller";q=%d;w=60' % self._rates.per_minute),
+            (b"ratelimit", b'"caller";r=%d;t=%d' % (max(0, allowance.left), allowance.wait_s + 1)),
+        )
+        if allowance.left < 0:
+            raise ApiError(
+                429, "too many requests", f"{self._rates.per_minute} a minute are allowed",
+                headers={"Retry-After": str(int(allowance.wait_s) + 1)},
             )  # fmt: skip
 
     def _note(
@@ -529,14 +585,15 @@ async def _answer_file(send: Send, body: bytes, content_type: str, *, with_body:
     await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-def _with_headers(send: Send, request_id: str) -> Send:
+def _with_headers(send: Send, state: Any) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message["headers"])
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = [
-                *headers, *SECURITY_HEADERS, (b"x-request-id", request_id.encode())
+                *headers, *SECURITY_HEADERS, *state.get("rate", ()),
+                (b"x-request-id", state["request_id"].encode()),
             ]  # fmt: skip
         await send(message)
 
