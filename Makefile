@@ -51,6 +51,9 @@ outage: $(READY)  ## hang the database for ten minutes, then time until all is s
 soak: $(READY)  ## an hour at the size of a real plant, to see that memory stays flat
 	cd tests/flow && ../../$(BIN)/python soak.py
 
+fuzz-api: $(READY)  ## ten thousand requests made from the OpenAPI document: no 5xx, every answer as described
+	cd tests/flow && ../../$(BIN)/python fuzz_api.py
+
 fuzz: $(READY)  ## a million damaged envelopes through the parser
 	$(BIN)/python bench/fuzz.py
 
@@ -72,5 +75,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz bench bench-plant bench-gis bench-live bench-register docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register docs ui
 .DEFAULT_GOAL := help

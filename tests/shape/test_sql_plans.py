@@ -478,7 +478,6 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "rollups.SETTLE_ZONE": {"zone": "Asia/Kolkata", "now": NOW},
     "rollups.TAKE": {"newest_at": NOW, "zone": "Asia/Kolkata"},
-    "scope.ENTER": {"domains": "*"},
     "scope.MAY_CREATE": {},
     "scope.MAY_ENTER": {},
     "scope.TABLES": {},

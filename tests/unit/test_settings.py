@@ -16,7 +16,7 @@ from ic3.settings import (
 
 SECRETS = [
     "REDIS_API_TOKEN", "DATABASE_URL", "IC3_CMMS_TOKEN", "IC3_ADMIN_PASSWORD", "IC3_JWT_SECRET",
-    "IC3_SMTP_URL",
+    "IC3_JWT_SECRET_PREVIOUS", "IC3_SMTP_URL",
 ]  # fmt: skip
 HIDDEN = "s3cr3t-" + "x" * 40
 PARSED: list[tuple[str, str, str, object]] = [

@@ -32,6 +32,9 @@ from ic3.api import (
 from ic3.api.server import EVERYBODY, FILE_LIMIT_BYTES, Route
 from ic3.domain.users import Role
 
+GEOJSON: Final = "application/geo+json"
+OPENAPI_3_0: Final = "application/vnd.oai.openapi+json;version=3.0"
+
 ROUTES: Final = (
     Route("POST", "/api/auth/login", auth.login, EVERYBODY),
     Route("POST", "/api/auth/refresh", auth.refresh, EVERYBODY),
@@ -85,24 +88,28 @@ ROUTES: Final = (
     Route("GET", "/api/assets/{serial_number:str}/tags", assets.tags, Role.VIEWER),
     Route("GET", "/api/cmms/assets", cmms.listed, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
-    Route("GET", "/api/gis/assets", gis.assets, Role.VIEWER),
-    Route("GET", "/api/gis/pipes", gis.pipes, Role.VIEWER),
-    Route("GET", "/api/gis/dmas", gis.dmas, Role.VIEWER),
-    Route("GET", "/api/gis/alarms", gis.alarms, Role.VIEWER),
+    Route("GET", "/api/gis/assets", gis.assets, Role.VIEWER, media=GEOJSON),
+    Route("GET", "/api/gis/pipes", gis.pipes, Role.VIEWER, media=GEOJSON),
+    Route("GET", "/api/gis/dmas", gis.dmas, Role.VIEWER, media=GEOJSON),
+    Route("GET", "/api/gis/alarms", gis.alarms, Role.VIEWER, media=GEOJSON),
     Route("GET", "/api/gis/trace", gis.trace, Role.VIEWER),
-    Route("GET", "/api/gis/network/export", gis.export, Role.VIEWER),
+    Route("GET", "/api/gis/network/export", gis.export, Role.VIEWER, media=GEOJSON),
     Route(
         "POST", "/api/gis/network/import", gis.import_, Role.ENGINEER,
         body_limit_bytes=FILE_LIMIT_BYTES,
     ),
     Route("GET", "/api/ogc", ogc.landing, Role.VIEWER),
-    Route("GET", "/api/ogc/api", ogc.definition, Role.VIEWER),
+    Route("GET", "/api/ogc/api", ogc.definition, Role.VIEWER, media=OPENAPI_3_0),
     Route("GET", "/api/ogc/conformance", ogc.conformance, Role.VIEWER),
     Route("GET", "/api/ogc/collections", ogc.collections, Role.VIEWER),
     Route("GET", "/api/ogc/collections/{collection:str}", ogc.collection, Role.VIEWER),
-    Route("GET", "/api/ogc/collections/{collection:str}/items", ogc.items, Role.VIEWER),
     Route(
-        "GET", "/api/ogc/collections/{collection:str}/items/{feature:str}", ogc.item, Role.VIEWER
+        "GET", "/api/ogc/collections/{collection:str}/items", ogc.items, Role.VIEWER,
+        media=GEOJSON,
+    ),
+    Route(
+        "GET", "/api/ogc/collections/{collection:str}/items/{feature:str}", ogc.item, Role.VIEWER,
+        media=GEOJSON,
     ),
     Route("GET", "/api/admin/cmms/sync", cmms_sync.sync_state, Role.ADMIN),
     Route("POST", "/api/admin/cmms/sync", cmms_sync.sync_batch, Role.ADMIN),

@@ -74,7 +74,7 @@ def text() -> bytes:
     return msgspec.json.format(msgspec.json.encode(document()), indent=1) + b"\n"
 
 
-async def asyncapi() -> Response[bytes]:
+async def asyncapi() -> Response[Any]:
     """The frames of `/ws/v1`, `/api/stream` and `/ws`."""
     return Response(text(), media_type="application/json")
 

@@ -32,28 +32,28 @@ AnyRequest = Request[Any, Any, Any]
 
 async def assets(
     map_reader: NamedDependency[MapReader], request: AnyRequest, bbox: BoxText = ""
-) -> Response[bytes]:
+) -> Response[Any]:
     """Assets of the register with state, quality, newest readings and worst alarm."""
     return await _document(map_reader, request, "assets", bbox)
 
 
 async def pipes(
     map_reader: NamedDependency[MapReader], request: AnyRequest, bbox: BoxText = ""
-) -> Response[bytes]:
+) -> Response[Any]:
     """Pipes, valves and pumps with the readings of the asset that stands on them."""
     return await _document(map_reader, request, "pipes", bbox)
 
 
 async def dmas(
     map_reader: NamedDependency[MapReader], request: AnyRequest, bbox: BoxText = ""
-) -> Response[bytes]:
+) -> Response[Any]:
     """District metered areas with what is wrong in them."""
     return await _document(map_reader, request, "dmas", bbox)
 
 
 async def alarms(
     map_reader: NamedDependency[MapReader], request: AnyRequest, bbox: BoxText = ""
-) -> Response[bytes]:
+) -> Response[Any]:
     """Open alarms where their asset or area is."""
     return await _document(map_reader, request, "alarms", bbox)
 
@@ -83,7 +83,7 @@ async def export(
     latest: NamedDependency[LatestReadings],
     request: AnyRequest,
     form: Form = "geojson",
-) -> Response[bytes]:
+) -> Response[Any]:
     """The pipe network as a file: GeoJSON, or for EPANET."""
     who = _principal(request)
     network = await map_reader.network()
@@ -134,7 +134,7 @@ async def import_(
 
 async def _document(
     map_reader: MapReader, request: AnyRequest, name: str, bbox: str
-) -> Response[bytes]:
+) -> Response[Any]:
     box = None
     if bbox:
         try:
@@ -144,7 +144,7 @@ async def _document(
     return await _answer(request, await map_reader.document(name, _principal(request), box))
 
 
-async def _answer(request: AnyRequest, document: Encoded) -> Response[bytes]:
+async def _answer(request: AnyRequest, document: Encoded) -> Response[Any]:
     """A body that the client may have already, zipped where it wants it so."""
     headers = {
         "etag": "W/" + document.etag.decode(), "cache-control": "private, no-cache",
@@ -197,6 +197,6 @@ def _principal(request: AnyRequest) -> Principal:
     return principal
 
 
-def _file(body: bytes, media_type: str, name: str) -> Response[bytes]:
+def _file(body: bytes, media_type: str, name: str) -> Response[Any]:
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(body, media_type=media_type, headers=headers)

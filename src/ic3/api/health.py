@@ -114,7 +114,17 @@ async def metrics(registry: NamedDependency[CollectorRegistry]) -> Response[byte
     return Response(generate_latest(registry), media_type=media_type)
 
 
-async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def openapi(request: Request[Any, Any, Any]) -> Response[Any]:
     """The OpenAPI 3.1 document."""
-    document = msgspec.json.encode(request.app.openapi_schema.to_schema())
-    return Response(document, media_type="application/json")
+    document = _any_of(request.app.openapi_schema.to_schema())
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].get("204", {}).pop("content", None)
+    return Response(msgspec.json.encode(document), media_type="application/json")
+
+
+def _any_of(node: Any) -> Any:
+    """The document with unions as they are in Python: a whole number is a number too."""
+    if isinstance(node, dict):
+        return {"anyOf" if name == "oneOf" else name: _any_of(each) for name, each in node.items()}
+    return [_any_of(each) for each in node] if isinstance(node, list) else node

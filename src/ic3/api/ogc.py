@@ -41,7 +41,7 @@ class PublicAddress(msgspec.Struct, frozen=True):
 
 async def landing(
     public_address: NamedDependency[PublicAddress], request: AnyRequest
-) -> Response[bytes]:
+) -> Response[Any]:
     """Where to begin."""
     _ask(request)
     return _json(ogc.landing(public_address.root(request)))
@@ -49,14 +49,14 @@ async def landing(
 
 async def definition(
     public_address: NamedDependency[PublicAddress], request: AnyRequest
-) -> Response[bytes]:
+) -> Response[Any]:
     """The definition of this API, OpenAPI 3.0."""
     _ask(request)
     body = msgspec.json.encode(ogc.definition(public_address.root(request)))
     return Response(body, media_type=ogc.OPENAPI)
 
 
-async def conformance(request: AnyRequest) -> Response[bytes]:
+async def conformance(request: AnyRequest) -> Response[Any]:
     """The conformance classes: core, GeoJSON, OpenAPI 3.0."""
     _ask(request)
     return _json(ogc.conformance())
@@ -66,7 +66,7 @@ async def collections(
     map_reader: NamedDependency[MapReader],
     public_address: NamedDependency[PublicAddress],
     request: AnyRequest,
-) -> Response[bytes]:
+) -> Response[Any]:
     """What collections there are."""
     _ask(request)
     who = _principal(request)
@@ -79,7 +79,7 @@ async def collection(
     map_reader: NamedDependency[MapReader],
     public_address: NamedDependency[PublicAddress],
     request: AnyRequest,
-) -> Response[bytes]:
+) -> Response[Any]:
     """One collection."""
     name = _name(collection)
     _ask(request)
@@ -93,7 +93,7 @@ async def items(
     public_address: NamedDependency[PublicAddress],
     clock: NamedDependency[Clock],
     request: AnyRequest,
-) -> Response[bytes]:
+) -> Response[Any]:
     """A page of features: bbox, datetime, limit, and the properties the definition names."""
     name = _name(collection)
     query = _ask(request, pages=True, chosen_by=KINDS[name].chosen_by)
@@ -111,7 +111,7 @@ async def item(
     map_reader: NamedDependency[MapReader],
     public_address: NamedDependency[PublicAddress],
     request: AnyRequest,
-) -> Response[bytes]:
+) -> Response[Any]:
     """One feature; its id is one percent-encoded segment."""
     name, fid = _name(collection), unquote(feature, errors="replace")
     _ask(request)
@@ -162,11 +162,11 @@ def _principal(request: AnyRequest) -> Principal:
     return principal
 
 
-def _json(document: object) -> Response[bytes]:
+def _json(document: object) -> Response[Any]:
     return Response(msgspec.json.encode(document), media_type=ogc.JSON)
 
 
-async def _geojson(request: AnyRequest, body: bytes) -> Response[bytes]:
+async def _geojson(request: AnyRequest, body: bytes) -> Response[Any]:
     document = Encoded(body)
     headers = {"content-crs": f"<{ogc.CRS84}>", "vary": "Accept-Encoding"}
     if document.is_worth_zipping and takes_gzip(request.headers.get("accept-encoding", "")):

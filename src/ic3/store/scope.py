@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final
 
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from ic3.store.pool import Connection, Database
 
@@ -13,10 +13,6 @@ _EVERYTHING: Final = "*"
 # Of the request that is served; tasks that serve none see no row of any domain.
 CALLER: Final[ContextVar[str]] = ContextVar("domains of the caller", default="")
 
-# Both end with the transaction: nothing is left on a connection that goes back to its pool.
-ENTER: Final = """
-SELECT set_config('role', 'ic3_api', true), set_config('ic3.domains', %(domains)s, true)
-"""
 MAY_CREATE: Final = """
 SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user
 """
@@ -55,7 +51,12 @@ def enter_as(domains: Iterable[str] | None) -> None:
 
 async def enter(connection: Connection) -> None:
     """Ask on behalf of the caller until the end of the transaction."""
-    await connection.execute(ENTER, {"domains": CALLER.get()})
+    # Both end with the transaction: nothing is left on a connection that goes back to its pool.
+    # No query: what needs a snapshot of its own may still ask for one.
+    domains = Literal(CALLER.get())
+    await connection.execute(
+        SQL("SET LOCAL ROLE {}; SET LOCAL ic3.domains = {}").format(Identifier(_ROLE), domains)
+    )
 
 
 async def holds(database: Database) -> bool:

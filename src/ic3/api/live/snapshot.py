@@ -9,7 +9,6 @@ from litestar.di import NamedDependency
 
 from ic3.domain.etags import client_has
 from ic3.hub.channel import Made
-from ic3.hub.frames import Snapshot
 from ic3.hub.live import LiveHub
 
 LEVEL: Final = 5
@@ -36,7 +35,7 @@ class SnapshotReader:
 
 async def snapshot(
     snapshots: NamedDependency[SnapshotReader], request: Request[Any, Any, Any]
-) -> Response[Snapshot]:
+) -> Response[Any]:
     """Every asset with its state, the open alarms and the last runs; true for its `seq`."""
     made = snapshots.read(request.scope["state"]["principal"].domains)
     headers = {

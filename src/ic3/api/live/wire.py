@@ -84,3 +84,12 @@ class StreamProtocol(HttpToolsProtocol):
         """Offer the transport to the application."""
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)["extensions"] = {STREAM_EXTENSION: self.transport}
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or too long for it, in the form of every other refusal."""
+        body = b'{"type":"about:blank","title":"Bad Request","status":400,"error":"bad request"}'
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+        )
+        self.transport.close()
