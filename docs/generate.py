@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import checklist
+
 from ic3.api import ROUTES, asyncapi
 from ic3.dashboard import PAGES
 from ic3.domain.envelope import REJECT_WORDS
@@ -331,6 +333,15 @@ def workers_page() -> str:
     )
 
 
+def security_page() -> str:
+    """The security checklist against the tests."""
+    return page(
+        "Security checklist",
+        "Each requirement with the tests that carry its number; what has none is not proved.",
+        table(["item", "requirement", "tests"], checklist.rows()),
+    )
+
+
 def read_tables() -> list[Table]:
     """Tables and views in the order of the migrations, from their comments."""
     files = [path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql"))]
@@ -361,6 +372,7 @@ PAGES_WRITTEN: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/observations.md": observations_page,
     "docs/reference/asyncapi.json": lambda: asyncapi.text().decode(),
     "docs/reference/rejects.md": rejects_page,
+    "docs/reference/security.md": security_page,
     "docs/reference/tables.md": tables_page,
     "docs/reference/workers.md": workers_page,
 }

@@ -331,7 +331,7 @@ async def test_a_hostile_body_is_refused_or_stored_and_never_a_fault(
         assert answer.status in {200, 400, 422}, raw
 
 
-async def test_csv_holds_the_filtered_history_and_no_formula(kept: Site) -> None:
+async def test_s26_csv_holds_the_filtered_history_and_no_formula(kept: Site) -> None:
     report(kept, "=cmd|' /C calc'!A0", text="@SUM(1)", value=-1.5)
     report(kept, "पम्प, \"A\"")  # fmt: skip
     await until(lambda: len(kept.journal) == 0)

@@ -20,13 +20,13 @@ async def test_a_page_on_the_list_may_read(site: Site, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_no_other_page_may_read(site: Site, path: str) -> None:
+async def test_s29_no_other_page_may_read(site: Site, path: str) -> None:
     for stranger in STRANGERS:
         answer = await site.get(path, headers=[("Origin", stranger)])
         assert answer.header("access-control-allow-origin") is None, stranger
 
 
-async def test_without_a_list_no_page_may_read() -> None:
+async def test_s29_without_a_list_no_page_may_read() -> None:
     async with serving(origins=()) as site:
         for path in PATHS:
             for origin in (FRIEND, "*", "null"):
@@ -48,7 +48,7 @@ async def test_a_preflight_of_the_list_is_granted(site: Site, method: str) -> No
     assert answer.header("access-control-allow-credentials") is None
 
 
-async def test_no_other_preflight_is_granted(site: Site) -> None:
+async def test_s29_no_other_preflight_is_granted(site: Site) -> None:
     for stranger in STRANGERS:
         headers = [("Origin", stranger), ("Access-Control-Request-Method", "GET")]
         answer = await site.ask("OPTIONS", "/api/stats", headers=headers)

@@ -81,7 +81,7 @@ async def test_a_ticket_opens_one_socket_once(site: Site) -> None:
     assert await refused(site, f"/ws?ticket={ticket}") == 401
 
 
-async def test_a_ticket_ends_after_thirty_seconds(site: Site) -> None:
+async def test_s13_a_ticket_ends_after_thirty_seconds(site: Site) -> None:
     early, late = await site.ticket(), await site.ticket()
     site.clock.advance(29.9)
     client = await site.dial(f"/ws?ticket={early}")
@@ -115,7 +115,7 @@ async def test_without_a_login_the_door_is_closed(site: Site, target: str) -> No
     assert await refused(site, target) == 401
 
 
-async def test_a_token_in_the_query_is_refused_and_written_nowhere(
+async def test_s13_a_token_in_the_query_is_refused_and_written_nowhere(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -139,12 +139,12 @@ async def test_a_bad_token_in_the_header_is_refused(site: Site, token: str) -> N
     assert await refused(site, "/ws", headers=bearer(token)) == 401
 
 
-async def test_a_ticket_twice_in_the_query_is_refused(site: Site) -> None:
+async def test_s13_a_ticket_twice_in_the_query_is_refused(site: Site) -> None:
     ticket = await site.ticket()
     assert await refused(site, f"/ws?ticket={ticket}&ticket={ticket}") == 401
 
 
-async def test_two_that_come_with_one_ticket_at_once_are_one_client(site: Site) -> None:
+async def test_s13_two_that_come_with_one_ticket_at_once_are_one_client(site: Site) -> None:
     ticket = await site.ticket()
     tries = [site.dial(f"/ws?ticket={ticket}") for _ in range(10)]
     opened = await asyncio.gather(*tries, return_exceptions=True)
@@ -160,7 +160,7 @@ async def test_two_that_come_with_one_ticket_at_once_are_one_client(site: Site) 
      "http://maps.example.org", FRIEND + ":8443", FRIEND.upper(), "http://127.0.0.1",
      "http://127.0.0.1:1", "http://localhost", "file://", "*", "ws://127.0.0.1"],
 )  # fmt: skip
-async def test_a_foreign_page_is_refused_before_the_upgrade(site: Site, origin: str) -> None:
+async def test_s14_a_foreign_page_is_refused_before_the_upgrade(site: Site, origin: str) -> None:
     ticket = await site.ticket()
     assert await refused(site, f"/ws?ticket={ticket}", origin=origin) == 403
     assert await refused(site, "/ws", origin=origin, headers=bearer(site.token())) == 403
@@ -211,7 +211,7 @@ async def test_half_a_handshake_is_refused(site: Site, left_out: int) -> None:
     [("10.0.0.5", "ws", False, 403), ("10.0.0.5", "wss", False, 401), ("10.0.0.5", "ws", True, 401),
      ("127.0.0.1", "ws", False, 401), ("::1", "ws", False, 401), ("::1:5", "ws", False, 403)],
 )  # fmt: skip
-async def test_off_this_machine_only_wss_is_taken(
+async def test_s15_off_this_machine_only_wss_is_taken(
     site: Site, host: str, scheme: str, insecure: bool, status: int
 ) -> None:
     admission = Admission(
@@ -232,7 +232,7 @@ async def test_off_this_machine_only_wss_is_taken(
     assert caught.value.status == status
 
 
-async def test_a_user_and_all_users_have_a_limit() -> None:
+async def test_s16_a_user_and_all_users_have_a_limit() -> None:
     async with serving(max_clients=3, max_per_user=2) as site:
         clients = [await site.live(name="asha"), await site.live(name="asha")]
         with pytest.raises(InvalidStatus) as caught:
@@ -390,7 +390,7 @@ async def test_a_client_that_recovers_gets_the_newest_of_each_asset(site: Site) 
     await site.settle(0)
 
 
-async def test_a_client_that_answers_no_ping_leaves_the_hub() -> None:
+async def test_s16_a_client_that_answers_no_ping_leaves_the_hub() -> None:
     async with serving(ping_s=0.2) as site:
         frozen, alive = await stalled(site), await site.live(name="quick")
         # Less than the limit of the hub, more than the wire takes.
@@ -467,7 +467,7 @@ async def too_many_empty_ones(client: ClientConnection) -> None:
     ("misbehave", "code"),
     [(too_large, 1009), (too_large_in_parts, 1009), (too_many, 1008), (too_many_empty_ones, 1008)],
 )
-async def test_a_client_that_says_too_much_is_closed(
+async def test_s16_a_client_that_says_too_much_is_closed(
     site: Site, misbehave: Callable[[ClientConnection], Awaitable[None]], code: int
 ) -> None:
     client, other = await site.live(), await site.live()

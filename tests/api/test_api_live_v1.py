@@ -86,7 +86,7 @@ async def test_a_token_in_the_address_is_refused(site: Site) -> None:
     assert await refused_v1(site, "/ws/v1?seq=1&x=2", headers=headers) == 401
 
 
-async def test_pages_of_other_origins_are_refused_and_friends_are_not(site: Site) -> None:
+async def test_s14_pages_of_other_origins_are_refused_and_friends_are_not(site: Site) -> None:
     target = f"/ws/v1?ticket={await site.ticket()}"
     assert await refused_v1(site, target, origin="https://evil.example") == 403
     client = await site.dial(target, origin=FRIEND)
@@ -368,7 +368,7 @@ async def test_a_ticket_opens_a_stream_once(site: Site) -> None:
     await gone(site)
 
 
-async def test_a_stream_of_another_origin_is_refused(site: Site) -> None:
+async def test_s14_a_stream_of_another_origin_is_refused(site: Site) -> None:
     answer = await site.get("/api/stream", headers=[("Origin", "https://evil.example")])
     assert answer.status == 403
 

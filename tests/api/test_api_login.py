@@ -66,7 +66,7 @@ async def test_a_right_password_is_exchanged_for_a_token_of_the_users_role(store
     assert not stored.told
 
 
-async def test_a_stranger_learns_nothing_of_who_exists(stored: Site) -> None:
+async def test_s03_a_stranger_learns_nothing_of_who_exists(stored: Site) -> None:
     await enrol(stored)
     await enrol(stored, "gone")
     async with stored.database.connection() as connection:
@@ -90,7 +90,7 @@ async def test_a_stranger_learns_nothing_of_who_exists(stored: Site) -> None:
     ]
 
 
-async def test_an_outdated_hash_is_renewed_at_login(stored: Site) -> None:
+async def test_s01_an_outdated_hash_is_renewed_at_login(stored: Site) -> None:
     await enrol(stored)
     old = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=2).hash(WORD)
     async with stored.database.connection() as connection:
@@ -105,7 +105,7 @@ async def test_an_outdated_hash_is_renewed_at_login(stored: Site) -> None:
     assert await stored_hash(stored) == renewed
 
 
-async def test_a_hash_of_the_product_is_argon2id_64_mib_3_rounds() -> None:
+async def test_s01_a_hash_of_the_product_is_argon2id_64_mib_3_rounds() -> None:
     passwords = Passwords()
     made = await passwords.hash(WORD)
     assert made.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
@@ -209,7 +209,7 @@ async def failures(site: Site, number: int) -> list[int]:
     return pauses
 
 
-async def test_a_failed_login_pauses_longer_each_time_and_never_for_good(stored: Site) -> None:
+async def test_s03_a_failed_login_pauses_longer_each_time_and_never_for_good(stored: Site) -> None:
     await enrol(stored)
     assert await failures(stored, 11) == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert (await stored.login("asha", WORD)).status == 200
@@ -217,7 +217,7 @@ async def test_a_failed_login_pauses_longer_each_time_and_never_for_good(stored:
     assert await failures(stored, 3) == [0, 0, 1]
 
 
-async def test_an_address_is_slowed_over_many_names(stored: Site) -> None:
+async def test_s03_an_address_is_slowed_over_many_names(stored: Site) -> None:
     await enrol(stored)
     statuses = [(await stored.login(f"name {number}", "x")).status for number in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
@@ -226,7 +226,7 @@ async def test_an_address_is_slowed_over_many_names(stored: Site) -> None:
     assert (await stored.login("asha", WORD)).status == 200
 
 
-async def test_a_forwarding_header_does_not_make_another_address(stored: Site) -> None:
+async def test_s03_a_forwarding_header_does_not_make_another_address(stored: Site) -> None:
     await enrol(stored)
     statuses = []
     for number in range(5):
@@ -249,7 +249,7 @@ async def test_tries_that_come_together_are_slowed_too(stored: Site) -> None:
     assert statuses.count(429) == 15 - statuses.count(401)
 
 
-async def test_logins_wait_in_a_bounded_line_and_delay_nobody_else(stored: Site) -> None:
+async def test_s01_logins_wait_in_a_bounded_line_and_delay_nobody_else(stored: Site) -> None:
     await UserStore(stored.database).add("asha", QUICK.hash(WORD), Role.VIEWER)
     stored.passwords._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=2**15, parallelism=1)
     logins = asyncio.gather(*(stored.login(f"name {n}", "x") for n in range(60)))

@@ -73,7 +73,7 @@ async def test_a_route_is_made_changed_and_deleted_and_each_act_is_audited(
     ]
 
 
-async def test_url_and_secret_are_in_no_answer_log_or_audit_row(stored: Site, sql: Any) -> None:
+async def test_s33_url_and_secret_are_in_no_answer_log_or_audit_row(stored: Site, sql: Any) -> None:
     answers = [
         await act(stored, "POST", ROUTES, {**HOOK, "url": CLOSED}),
         await act(stored, "POST", ROUTES, {**HOOK, "url": CLOSED}),

@@ -128,7 +128,7 @@ async def broken() -> None:
     raise ZeroDivisionError("division of /etc/ic3/key by zero")
 
 
-async def test_every_kind_of_answer_carries_the_security_headers() -> None:
+async def test_s28_every_kind_of_answer_carries_the_security_headers() -> None:
     async with serving(routes=(*ROUTES, Route("GET", "/api/broken", broken, EVERYBODY))) as site:
         for kind, answer in await kinds(site):
             for name, value in SECURITY.items():
@@ -165,7 +165,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
-async def test_an_unforeseen_error_is_500_with_an_id_and_nothing_of_the_inside(
+async def test_s38_an_unforeseen_error_is_500_with_an_id_and_nothing_of_the_inside(
     error: Exception,
 ) -> None:
     async def fails() -> None:

@@ -42,7 +42,7 @@ def open_to(line: Route, role: Role | None) -> int:
     return 0 if order.index(role) >= order.index(line.role) else 403
 
 
-async def test_every_route_is_open_to_whom_the_table_names_and_nobody_else() -> None:
+async def test_s18_every_route_is_open_to_whom_the_table_names_and_nobody_else() -> None:
     async with serving(routes=(*ROUTES, *EXTRA)) as site:
         for line in (*ROUTES, *EXTRA):
             for role in ROLES:
@@ -74,7 +74,7 @@ async def test_hot_reads_obey_the_role_of_the_table() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("path", ["/schema", "/schema/openapi.json", "/schema/swagger", "/schema/"])
-async def test_what_is_not_in_the_table_is_closed_to_everybody(
+async def test_s18_what_is_not_in_the_table_is_closed_to_everybody(
     site: Site, path: str, role: Role | None
 ) -> None:
     answer = await site.ask("GET", path, token=site.token(role) if role else None)
@@ -89,14 +89,14 @@ async def test_a_direct_caller_on_loopback_needs_no_login_for(site: Site, line: 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "x-real-ip", "FORWARDED", "X-FORWARDED-FOR"])
 @pytest.mark.parametrize("line", LOCAL, ids=lambda line: line.path)
-async def test_a_forwarded_caller_needs_a_login_for(site: Site, line: Route, name: str) -> None:
+async def test_s39_a_forwarded_caller_needs_a_login_for(site: Site, line: Route, name: str) -> None:
     for value in ("10.1.2.3", "127.0.0.1", "for=127.0.0.1", ""):
         headers = [(name, value)]
         assert (await site.ask("GET", line.path, headers=headers)).status == 401
         assert (await site.get(line.path, headers=headers)).status == 200
 
 
-def test_only_metrics_and_the_document_are_open_on_loopback() -> None:
+def test_s39_only_metrics_and_the_document_are_open_on_loopback() -> None:
     assert {each.path for each in LOCAL} == {
         "/metrics", "/api/openapi.json", "/api/asyncapi.json",
     }  # fmt: skip
@@ -120,7 +120,7 @@ async def document(site: Site) -> dict[str, Any]:
     return found
 
 
-async def test_the_document_lists_exactly_the_route_table(site: Site) -> None:
+async def test_s39_the_document_lists_exactly_the_route_table(site: Site) -> None:
     paths = (await document(site))["paths"]
     listed = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert listed == {(each.method, plain(each)) for each in ROUTES}

@@ -123,7 +123,7 @@ async def test_a_district_area_is_looked_up_in_the_register(fresh_dsn: str, tmp_
         assert lines[0].asset == "A / 1"
 
 
-async def test_hostile_text_is_escaped(site: Site, tmp_path: Path) -> None:
+async def test_s41_hostile_text_is_escaped(site: Site, tmp_path: Path) -> None:
     values = {"NOTE": HOSTILE.replace("\0", "")}
     async with tailing(site, tmp_path) as (lines, _):
         site.hub.publish([made("A", values=values, quality="\x1b[2J", alarm="a\u202e\r\n")])

@@ -88,7 +88,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-async def test_every_bad_token_gets_the_answer_of_no_token() -> None:
+async def test_s07_every_bad_token_gets_the_answer_of_no_token() -> None:
     seen = set()
     async with serving() as site:
         for name, token in REFUSED.items():
@@ -129,7 +129,7 @@ async def test_a_token_in_the_query_or_a_cookie_is_no_token(site: Site) -> None:
         assert (await site.ask("GET", "/api/stats", headers=cookie)).status == 401
 
 
-async def test_headers_that_name_a_key_are_ignored_and_nothing_is_fetched(site: Site) -> None:
+async def test_s08_headers_that_name_a_key_are_ignored_and_nothing_is_fetched(site: Site) -> None:
     asked: list[object] = []
     bait = await asyncio.start_server(lambda *taken: asked.append(taken), "127.0.0.1", 0)
     url = f"http://127.0.0.1:{bait.sockets[0].getsockname()[1]}/keys"
@@ -146,7 +146,7 @@ async def test_headers_that_name_a_key_are_ignored_and_nothing_is_fetched(site: 
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_token_ends_at_its_time_with_thirty_seconds_of_leeway(
+async def test_s09_a_token_ends_at_its_time_with_thirty_seconds_of_leeway(
     site: Site, path: str
 ) -> None:
     token = site.token()
@@ -158,7 +158,7 @@ async def test_a_token_ends_at_its_time_with_thirty_seconds_of_leeway(
     assert (await site.ask("GET", path, token=good(nbf=NOW_S + 659))).status == 200
 
 
-def test_a_token_carries_the_full_set_of_claims() -> None:
+def test_s09_a_token_carries_the_full_set_of_claims() -> None:
     token = Tokens(SECRET, life_s=600, clock=Clock()).make("asha", Role.OPERATOR)
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "at+jwt"}
     claims = jwt.decode(token, SECRET, ["HS256"], audience="ic3", issuer="ic3")

@@ -57,7 +57,7 @@ def test_page_names_its_language_and_title() -> None:
     assert "<title>IC³</title>" in html
 
 
-def test_page_holds_no_inline_script_style_or_handler(page: Tags) -> None:
+def test_s27_page_holds_no_inline_script_style_or_handler(page: Tags) -> None:
     attributes = {name for _, attrs in page.tags for name in attrs}
     assert page.code == []
     assert "style" not in {tag for tag, _ in page.tags}
@@ -65,7 +65,7 @@ def test_page_holds_no_inline_script_style_or_handler(page: Tags) -> None:
     assert "javascript:" not in text("/")
 
 
-def test_script_leaves_markup_and_style_attributes_alone() -> None:
+def test_s27_script_leaves_markup_and_style_attributes_alone() -> None:
     forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
     assert re.findall(forbidden, text("/page.js")) == []
     assert re.findall(r"\bstyle:|\.style\b|cssText", text("/page.js")) == []

@@ -199,7 +199,7 @@ async def test_a_server_that_is_killed_while_it_starts_is_started_again(data_dir
     assert await rows_after_a_new_start(data_dir) == 1
 
 
-async def test_secrets_and_cluster_are_closed_to_others(data_dir: Path) -> None:
+async def test_s35_secrets_and_cluster_are_closed_to_others(data_dir: Path) -> None:
     server = embedded(data_dir)
     dsn = await server.start()
     try:

@@ -113,7 +113,7 @@ def test_no_route_but_the_open_ones_answers_without_a_login(product: Product) ->
         assert words["error"]
 
 
-def test_the_password_is_not_in_the_log_and_every_line_has_its_form(product: Product) -> None:
+def test_s04_the_password_is_not_in_the_log_and_every_line_has_its_form(product: Product) -> None:
     talk = ("", "  IC³ is running:", "  first login:", "  stop with Ctrl-C")
     for line in product.lines:
         assert "flow-password" not in line

@@ -45,7 +45,7 @@ def product(server: Product, plant: Gateway) -> Iterator[Product]:
     assert server.broken() == {}
 
 
-def test_f26_an_unchanged_plant_costs_no_row_and_one_request_a_key(
+def test_f26_s32_an_unchanged_plant_costs_no_row_and_one_request_a_key(
     product: Product, plant: Gateway
 ) -> None:
     """F26 and S32, and politeness: keys + 1 requests, never more than 20 in flight."""

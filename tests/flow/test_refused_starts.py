@@ -192,7 +192,7 @@ def _command_of(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
-def test_no_secret_leaves_the_program_embedded(own_place: Path) -> None:
+def test_s33_no_secret_leaves_the_program_embedded(own_place: Path) -> None:
     """S33: nothing in the output, in command lines, or in what the children inherit."""
     with Product(own_place, IC3_JWT_SECRET=SECRET, IC3_ADMIN_PASSWORD=SECRET) as product:
         product.start().until_ready(30)
@@ -210,7 +210,7 @@ def test_no_secret_leaves_the_program_embedded(own_place: Path) -> None:
         assert password not in "\n".join(product.lines)
 
 
-def test_no_secret_leaves_the_program_with_a_database_and_a_gateway_of_its_own(
+def test_s33_no_secret_leaves_the_program_with_a_database_and_a_gateway_of_its_own(
     fresh_dsn: str,
 ) -> None:
     parts = conninfo_to_dict(fresh_dsn)

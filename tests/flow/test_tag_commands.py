@@ -54,7 +54,7 @@ def site(own_place: Path, fresh_dsn: str) -> Site:
     return Site(own_place, fresh_dsn)
 
 
-def test_lines_are_listed_as_table_json_and_csv_without_formulas(site: Site) -> None:
+def test_s26_lines_are_listed_as_table_json_and_csv_without_formulas(site: Site) -> None:
     assert "A_Pump_1" in site.run("tags", "unmapped").stdout
     listed = site.json("tags", "unmapped")["lines"]
     assert sorted(each["serial"] for each in listed) == sorted(PUMPS)

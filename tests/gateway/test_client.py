@@ -183,7 +183,7 @@ async def test_single_key_and_many_keys() -> None:
         assert await client.mget_all([]) == {}
 
 
-async def test_messages_escape_what_could_deceive() -> None:
+async def test_s41_messages_escape_what_could_deceive() -> None:
     name = "a\r\n\u202eb"
     async with serving(HostileGateway({}, lambda asked: [http(b"<")])) as (_gateway, client):
         with pytest.raises(GatewayError) as caught:
@@ -651,7 +651,7 @@ async def test_an_own_authority_is_accepted(certificate: tuple[Path, Path]) -> N
 @pytest.mark.parametrize(
     ("host", "ca", "why"), [("localhost", False, "self"), ("127.0.0.1", True, "IP address")]
 )
-async def test_a_certificate_that_does_not_prove_the_host_is_refused(
+async def test_s31_a_certificate_that_does_not_prove_the_host_is_refused(
     certificate: tuple[Path, Path], host: str, ca: bool, why: str
 ) -> None:
     async with HostileGateway(VALUES).running(server_tls(certificate)) as gateway:

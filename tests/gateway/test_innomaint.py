@@ -184,7 +184,7 @@ async def test_it_is_never_asked_faster_than_it_may() -> None:
     assert len(server.heads) == 5
 
 
-async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s30_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with asking(GOOD) as (client, _):
@@ -208,7 +208,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     ("host", "ca", "good"),
     [("localhost", True, True), ("localhost", False, False), ("127.0.0.1", True, False)],
 )
-async def test_a_certificate_must_prove_the_host_to_the_authority_that_is_set(
+async def test_s31_a_certificate_must_prove_the_host_to_the_authority_that_is_set(
     certificate: tuple[Path, Path], host: str, ca: bool, good: bool
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

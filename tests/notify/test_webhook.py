@@ -61,7 +61,7 @@ async def test_statuses_mean(receiver: Receiver, status: int, sent: bool, again:
     assert (found.sent, found.again, found.status) == (sent, again, status)
 
 
-async def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
+async def test_s30_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.answers = [302]
     found = await send(receiver)
     assert (found.sent, found.again, found.status, len(receiver.seen)) == (False, False, 302, 1)
@@ -97,7 +97,7 @@ async def test_an_answer_without_end_is_a_failed_try(receiver: Receiver, flood: 
     assert "\x1b" not in found.words
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(tmp_path: Path) -> None:
+async def test_s31_a_certificate_that_nobody_vouches_for_is_not_accepted(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl")
@@ -132,7 +132,7 @@ async def test_what_drops_or_refuses_the_connection_is_tried_again(receiver: Rec
     assert "planted" not in repr(found) + repr(target(receiver.url))
 
 
-async def test_no_proxy_of_the_environment_is_used(
+async def test_s30_no_proxy_of_the_environment_is_used(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

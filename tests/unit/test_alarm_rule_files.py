@@ -52,7 +52,7 @@ def test_what_is_written_is_read_again(
     assert read(rules_csv(good)) == good
 
 
-def test_a_formula_is_guarded_on_the_way_out_and_freed_on_the_way_in() -> None:
+def test_s26_a_formula_is_guarded_on_the_way_out_and_freed_on_the_way_in() -> None:
     rule = msgspec.structs.replace(LOW, name="=1+1", rule_id=0, text="@sum")
     text = rules_csv([rule])
     assert "'=1+1" in text

@@ -211,7 +211,7 @@ def test_secret_options_are_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_secret_is_not_in_the_representation(name: str) -> None:
+def test_s33_secret_is_not_in_the_representation(name: str) -> None:
     found = load({name: HIDDEN})
 
     assert HIDDEN in vars_of(found)
@@ -244,7 +244,7 @@ def test_secret_and_its_file_together_are_refused(name: str, secret_file: Path) 
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o610, 0o660, 0o777])
-def test_secret_file_open_to_others_is_refused(secret_file: Path, mode: int) -> None:
+def test_s33_secret_file_open_to_others_is_refused(secret_file: Path, mode: int) -> None:
     secret_file.chmod(mode)
 
     message = refusal({"IC3_JWT_SECRET_FILE": str(secret_file)})
