@@ -81,7 +81,7 @@ class Route(NamedTuple):
         local: Whether direct callers on loopback may call it without a login.
         status: Status of a good answer.
         again: Whether the password must have been given within the last five minutes.
-        media: Content type of a good answer.
+        media: Content type of a good answer where it is not JSON.
         body_limit_bytes: Longest body it takes.
     """
 
@@ -92,7 +92,7 @@ class Route(NamedTuple):
     local: bool = False
     status: int = 200
     again: bool = False
-    media: str = "application/json"
+    media: str | None = None
     body_limit_bytes: int = BODY_LIMIT_BYTES
 
 
@@ -374,6 +374,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         opt={"role": line.role, "local": line.local, "again": line.again},
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
+        # Where it is named it wins over that of a stream, which may be another by its parameters.
         media_type=line.media,
         responses=_PROBLEMS,
     )
