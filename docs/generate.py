@@ -138,6 +138,13 @@ DUTIES: Final = {
         metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [rules](../howto/alarms.md#rules)",
     ),
+    "plans": Duties(
+        run_log="exempt: it makes no run; what it makes is a work order",
+        back_off="exempt: its interval of a minute is its pause; what is due stays due",
+        stop=STOPS,
+        metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [work orders](../howto/work-orders.md#preventive-maintenance)",
+    ),
     "states": Duties(
         run_log="exempt: it reads no telemetry; what happened is a row of `ic3_feed_event`",
         back_off="exempt: its interval is its pause; what could not be written waits in memory,"

@@ -14,6 +14,7 @@ from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import Router
+from ic3.domain.returns import Returns
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.errors import GatewayError
@@ -28,18 +29,22 @@ from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.attachment_files import AttachmentFiles
+from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
+from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.store.work_orders import WorkOrderStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
@@ -87,7 +92,7 @@ class Pipeline:
         cap_bytes: int = 1 << 30,
     ) -> None:  # fmt: skip
         self.told: list[Observation] = []
-        self.database, self.clock = database, clock
+        self.place, self.database, self.clock = place, database, clock
         self.spool = Spool(
             place, cap_bytes=cap_bytes, age_cap_s=1e9, clock=clock, observe=self.told.append
         )
@@ -121,7 +126,10 @@ class Pipeline:
             journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,
             clock=clock, observe=tell,
             notices=Notices(), router=Router(ZoneInfo("UTC")), notify=NotifyStore(database),
-            carriers={},
+            carriers={}, plans=PlanStore(database), orders=WorkOrderStore(database),
+            attachments=AttachmentStore(database, cap_bytes=1 << 20),
+            files=AttachmentFiles(self.place / "attachments"), returns=Returns(Alarms()),
+            zone=ZoneInfo("UTC"),
         )  # fmt: skip
         self.workers = {worker.name: worker for worker in (make(parts) for make in WORKERS)}
         return self

@@ -24,6 +24,7 @@ from ic3 import dashboard
 from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
+from ic3.api.attachments import AttachmentDesk
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.cmms_sync import CmmsSync
 from ic3.api.health import ReadinessReader
@@ -40,11 +41,13 @@ from ic3.api.live import (
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
+from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, listen, server
 from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
+from ic3.api.work_orders import OrderDesk
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.addresses import is_loopback
@@ -60,6 +63,7 @@ from ic3.domain.layers import Layers
 from ic3.domain.network import described
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.rates import Rates
+from ic3.domain.returns import Returns
 from ic3.domain.runs import RecentRuns
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed
@@ -88,6 +92,8 @@ from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.assets import AssetStore
+from ic3.store.attachment_files import AttachmentFiles
+from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.cmms import CmmsStore
 from ic3.store.conflicts import ConflictStore
@@ -102,18 +108,22 @@ from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
+from ic3.store.order_details import DetailStore
 from ic3.store.parameters import ParameterStore
 from ic3.store.partitions import PartitionStore
+from ic3.store.plans import PlanStore
 from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
+from ic3.store.reliability import ReliabilityStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.runs import RunStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
+from ic3.store.work_orders import WorkOrderStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
@@ -126,7 +136,8 @@ SECRET_BYTES: Final = 32
 DATABASE_WAIT_S: Final = 30.0
 PAUSE_S: Final = 0.5
 INGEST_TIMEOUT_S: Final = 60.0
-POOL_SIZE: Final = 7  # poll, save, monitoring, replay, retention, rollup, alarm_log may be busy
+# poll, save, monitoring, replay, retention, rollup, alarm_log and plans may be busy
+POOL_SIZE: Final = 8
 API_TIMEOUT_S: Final = 5.0
 IMPORT_LIMIT_S: Final = 120.0  # a file is many statements, none of them longer than a request's
 DRAIN_LIMIT_S: Final = 1.5
@@ -560,6 +571,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     await _reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
     hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
+    files = AttachmentFiles(settings.data_dir / "attachments")
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
         spool=spool, unsaved=unsaved, telemetry=TelemetryStore(hurried, spool=spool.uuid),
@@ -569,6 +581,9 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
             ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
         ),
         rollups=rollup_store(settings, ingest),
+        plans=PlanStore(ingest), orders=WorkOrderStore(ingest),
+        attachments=AttachmentStore(ingest, cap_bytes=settings.attachments_max_mib << 20),
+        files=files, returns=Returns(alarms), zone=ZoneInfo(settings.zone),
         states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
         notices=notices, router=router, notify=NotifyStore(hurried),
         carriers=carriers,
@@ -587,7 +602,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, live=live, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
         breaker=client.breaker, spool=spool, access=access, events=events, alarms=alarms,
-        journal=journal,
+        journal=journal, files=files,
         notifications=Notifications(
             NotifyStore(requests), notices, carriers, settings.webhook_allow_private, router, clock
         ),
@@ -728,7 +743,7 @@ def _http(
     requests: Database, ingest: Database, hub: LocalHub, live: LiveHub, feed: Feed,
     latest: LatestReadings, runs: RecentRuns, readiness: ReadinessReader, base: str,
     breaker: Breaker, spool: Spool, access: Access, events: PendingEvents, alarms: Alarms,
-    journal: AlarmJournal, notifications: Notifications,
+    journal: AlarmJournal, notifications: Notifications, files: AttachmentFiles,
 ) -> Server:  # fmt: skip
     life_s = settings.token_minutes * 60
     tokens = Tokens(
@@ -782,6 +797,7 @@ def _http(
             "history": HistoryReader(
                 HistoryStore(requests, zone=settings.zone), zone=settings.zone, clock=clock
             ),
+            **order_parts(settings, requests, alarms, files, latest, clock),
             "clock": clock, "notifications": notifications, "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
             "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
@@ -814,6 +830,23 @@ def _http(
         rates=Rates(settings.rate_per_minute) if settings.rate_per_minute else None,
     )  # fmt: skip
     return server(application, http=StreamProtocol, websocket=FrameProtocol)
+
+
+def order_parts(
+    settings: Settings, requests: Database, alarms: Alarms, files: AttachmentFiles,
+    latest: LatestReadings, clock: Clock,
+) -> dict[str, object]:  # fmt: skip
+    """What the routes of work orders and plans take."""
+    orders = WorkOrderStore(requests)
+    attachments = AttachmentStore(requests, cap_bytes=settings.attachments_max_mib << 20)
+    return {
+        "alarms": alarms, "work_orders": orders, "order_details": DetailStore(requests),
+        "order_desk": OrderDesk(orders, ReliabilityStore(requests), alarms, latest, clock),
+        "attachment_desk": AttachmentDesk(
+            orders=orders, store=attachments, files=files, alarms=alarms, clock=clock
+        ),
+        "plan_desk": PlanDesk(PlanStore(requests), ZoneInfo(settings.zone), clock),
+    }  # fmt: skip
 
 
 @asynccontextmanager

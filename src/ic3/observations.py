@@ -276,6 +276,21 @@ class RolledUp:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedOrders:
+    """Plans of preventive maintenance made work orders."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFailed:
+    """A plan could not make its work order; the others could."""
+
+    plan: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClientClosed:
     """A live client was closed by us."""
 
@@ -381,6 +396,8 @@ Observation = (
     | DatabaseBack
     | PartitionsKept
     | RolledUp
+    | PlannedOrders
+    | PlanFailed
     | ClientClosed
     | NotificationTried
     | NotificationsLeftOut

@@ -30,6 +30,8 @@ from ic3.observations import (
     Observation,
     OwnClockSuspect,
     PartitionsKept,
+    PlanFailed,
+    PlannedOrders,
     ReplayEnded,
     RequestFailed,
     Resynced,
@@ -164,6 +166,10 @@ class LogObserver:
                 pass  # counted; once in five minutes at least
             case FramesDropped() | SnapshotSent() | Resynced():
                 pass  # counted; a thousand clients may do so at once
+            case PlannedOrders(number):
+                log.info("planned work orders made", orders=number)
+            case PlanFailed(plan, error):
+                log.warning("maintenance plan failed", plan=plan, error=error)
             case ClientClosed(reason):
                 log.info("live client closed", reason=reason)
             case NotificationTried() as tried:

@@ -277,6 +277,11 @@ class Settings:
         "Days roll-ups of five minutes are kept, at least IC3_RAW_DAYS; those of an hour stay.",
         parse=between(1, 36_500, int),
     )  # fmt: skip
+    attachments_max_mib: int = option(
+        "IC3_ATTACHMENTS_MAX_MIB", 10_240,
+        "Files at work orders, all together, in MiB; beyond it no more are taken.",
+        parse=between(1, 10_000_000, int),
+    )  # fmt: skip
     zone: str = option(
         "IC3_ZONE", "Asia/Kolkata",
         "The plant's zone: in it hours, days, weeks and months of the history begin.",

@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
+from ic3.api.attachments import AttachmentDesk
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.cmms_sync import CmmsSync
 from ic3.api.health import ReadinessReader
@@ -33,11 +34,13 @@ from ic3.api.live import (
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
+from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
 from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
+from ic3.api.work_orders import OrderDesk
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
@@ -69,6 +72,8 @@ from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.assets import AssetStore
+from ic3.store.attachment_files import AttachmentFiles
+from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.cmms import CmmsStore
 from ic3.store.conflicts import ConflictStore
@@ -80,16 +85,20 @@ from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
+from ic3.store.order_details import DetailStore
 from ic3.store.parameters import ParameterStore
+from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
+from ic3.store.reliability import ReliabilityStore
 from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
 from ic3.store.scope import enter
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
+from ic3.store.work_orders import WorkOrderStore
 
 SECRET = "a secret of the tests, 32 bytes and more"
 ZONE = "Asia/Kolkata"
@@ -289,6 +298,8 @@ async def serving(
     scopes: Mapping[str, frozenset[str]] | None = None,
     rate_per_minute: int = 0,
     cmms: Callable[[], InnomaintClient] | None = None,
+    data_dir: Path = Path("/nowhere"),
+    attachments_cap_bytes: int = 100 << 20,
 ) -> AsyncIterator[Site]:
     """The server, put together as `ic3.app` does it.
 
@@ -305,6 +316,8 @@ async def serving(
         scopes: User to the domains that user may see; all others see all.
         rate_per_minute: Requests of one caller; 0 is no limit.
         cmms: Makes a client of the external CMMS.
+        data_dir: Where attachments are kept.
+        attachments_cap_bytes: How much they may take.
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
@@ -403,6 +416,9 @@ async def serving(
             "streams": Streams(
                 hub=numbered, clock=clock, observe=told.append, admission=admission
             ),
+            **order_parts(
+                requests, alarms, latest, clock, data_dir=data_dir, cap_bytes=attachments_cap_bytes
+            ),
             **(more or {}),
         },
         hot={
@@ -463,6 +479,24 @@ def _scoped(
         return replace(found, domains=scopes[found.username])
 
     return verify
+
+
+def order_parts(
+    requests: Database, alarms: Alarms, latest: LatestReadings, clock: Clock, *, data_dir: Path,
+    cap_bytes: int,
+) -> dict[str, object]:  # fmt: skip
+    """What the routes of work orders take."""
+    orders = WorkOrderStore(requests)
+    attachments = AttachmentStore(requests, cap_bytes=cap_bytes)
+    return {
+        "alarms": alarms, "work_orders": orders, "order_details": DetailStore(requests),
+        "order_desk": OrderDesk(orders, ReliabilityStore(requests), alarms, latest, clock),
+        "attachment_desk": AttachmentDesk(
+            orders=orders, store=attachments, files=AttachmentFiles(data_dir / "attachments"),
+            alarms=alarms, clock=clock,
+        ),
+        "plan_desk": PlanDesk(PlanStore(requests), ZoneInfo(ZONE), clock),
+    }  # fmt: skip
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -97,6 +97,33 @@ INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priori
         CASE WHEN n > 19900 THEN 'waiting' ELSE 'sent' END, now(),
         '2026-06-15Z'::timestamptz - (20000 - n) * interval '15 seconds', now()
     FROM generate_series(1, 20000) n;
+INSERT INTO ic3_work_order (kind, state, priority, title, serial, domain, created_at, created_by,
+    updated_at, start_due_at, due_at, failed_at, alarm_id, source_kind, source, condition)
+    SELECT 'corrective', CASE WHEN n % 50 = 0 THEN 'open' ELSE 'closed' END, n % 4 + 1, 'Leak',
+        'asset ' || n, 'DEL-D08', at, 'asha', at, at, at, at, n, 'asset', 'asset ' || n, 'high'
+    FROM generate_series(1, 20000) n,
+        LATERAL (SELECT '2026-06-15Z'::timestamptz - n * interval '1 minute' AS at) t;
+INSERT INTO ic3_work_order_event (order_id, version, at, who, what, to_state)
+    SELECT id, 1, created_at, 'asha', 'created', state FROM ic3_work_order;
+INSERT INTO ic3_work_order_check (order_id, text) SELECT id, 'look' FROM ic3_work_order;
+INSERT INTO ic3_work_order_labour (order_id, person, minutes, at, who)
+    SELECT id, 'asha', 5, created_at, 'asha' FROM ic3_work_order;
+INSERT INTO ic3_work_order_part (order_id, name, quantity_milli, unit_cost_minor, at, who)
+    SELECT id, 'seal', 1000, 5, created_at, 'asha' FROM ic3_work_order;
+INSERT INTO ic3_work_order_comment (order_id, text, at, who)
+    SELECT id, 'x', created_at, 'asha' FROM ic3_work_order;
+INSERT INTO ic3_work_order_attachment (order_id, file_name, content_type, size_bytes, sha256, place,
+    at, who)
+    SELECT id, 'x.txt', 'text/plain', 1, 'x', id::text, created_at, 'asha' FROM ic3_work_order;
+INSERT INTO ic3_maintenance_plan (title, serial, domain, priority, basis, every, unit, starts_at,
+    lead_days, created_at, created_by)
+    SELECT 'Oil', 'asset ' || n, 'DEL-D08', 3, 'calendar', 1, 'month', now(), 7, now(), 'asha'
+    FROM generate_series(1, 5000) n;
+INSERT INTO ic3_plan_run_hours (plan_id, counted_to, run_hours, measured_hours, recent_hours)
+    SELECT id, now(), 1, 1, 1 FROM ic3_maintenance_plan;
+INSERT INTO ic3_idempotency_key (who, key, request_hash, at)
+    SELECT 'asha', 'k' || n, 'x', '2026-06-15Z'::timestamptz - n * interval '1 second'
+    FROM generate_series(1, 5000) n;
 INSERT INTO ic3_user (username, password_hash, role)
     SELECT 'user ' || n, 'hash', 'viewer' FROM generate_series(1, 3000) n;
 INSERT INTO ic3_login (login_id, username, began_at, used_at, confirmed_at, expires_at, whence,
@@ -163,7 +190,111 @@ EXPORTED: Final[Mapping[str, Any]] = {
     "limit": 10,
 }
 
+OF_ORDER: Final[Mapping[str, Any]] = {"order_id": 4711}
+BY_SCOPE: Final[Mapping[str, Any]] = {"id": 4711, "domains": ["DEL-D08"]}
+ORDER_PAGE: Final[Mapping[str, Any]] = {
+    "domains": ["DEL-D08"], "states": None, "priorities": None, "of_domain": None,
+    "assignee": None, "team": None, "overdue": None, "q": None, "now": NOW,
+    "to_do": ["open"], "limit": 100, "last_id": 10**9,
+}  # fmt: skip
+NEW_ORDER: Final[Mapping[str, Any]] = {
+    "kind": "corrective", "state": "open", "priority": 3, "title": "x", "description": "",
+    "serial": None, "category": None, "domain": None, "assignee": None, "team": None, "at": NOW,
+    "created_by": "asha", "start_due_at": NOW, "due_at": NOW, "due_given": False,
+    "failed_at": NOW, "alarm_id": None, "source_kind": None, "source": None, "condition": None,
+    "evidence": None, "plan_id": None, "plan_due": None,
+}  # fmt: skip
+PLAN: Final[Mapping[str, Any]] = {
+    "title": "x", "description": "", "priority": 3, "team": None, "assignee": None,
+    "checklist": Jsonb([]), "lead_days": 7,
+}  # fmt: skip
+HOURS: Final[Mapping[str, Any]] = {
+    "plan_id": 1, "counted_to": NOW, "run_hours": 1.0, "measured_hours": 1.0, "recent_hours": 1.0,
+    "order_id": None,
+}  # fmt: skip
+
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "attachments.ATTACHMENT": {**BY_SCOPE, **OF_ORDER},
+    "attachments.ATTACHMENTS": OF_ORDER,
+    "attachments.DELETE_ATTACHMENT": {"id": 1, **OF_ORDER},
+    "attachments.INSERT_ATTACHMENT": {
+        **OF_ORDER, "file_name": "x", "content_type": "text/plain", "size_bytes": 1,
+        "sha256": "x", "place": "x/y", "at": NOW, "who": "asha",
+    },
+    "attachments.PLACES": {},
+    "attachments.TAKE_TURN": {},
+    "attachments.USED": OF_ORDER,
+    "idempotency.KEEP_ANSWER": {"answer": b"{}", "who": "asha", "key": "k1"},
+    "idempotency.KEY": {"who": "asha", "key": "k1"},
+    "idempotency.TAKE_KEY": {
+        "who": "asha", "key": "k", "request_hash": "x", "at": NOW, "too_old": NOW,
+    },
+    "idempotency.TRIM_KEYS": {"before": NOW - timedelta(days=3)},
+    "idempotency.TRIM_MANY_KEYS": {"keep": 4000},
+    "order_details.CHECKS": OF_ORDER,
+    "order_details.COMMENTS": OF_ORDER,
+    "order_details.COUNT_ENTRIES": OF_ORDER,
+    "order_details.EVENTS": {**OF_ORDER, "after": 0, "limit": 100},
+    "order_details.INSERT_CHECK": {**OF_ORDER, "text": "x"},
+    "order_details.INSERT_COMMENT": {**OF_ORDER, "text": "x", "at": NOW, "who": "asha"},
+    "order_details.INSERT_LABOUR": {
+        **OF_ORDER, "person": "asha", "minutes": 5, "note": None, "at": NOW, "who": "asha",
+    },
+    "order_details.INSERT_PART": {
+        **OF_ORDER, "name": "x", "number": None, "quantity_milli": 1000, "unit_cost_minor": 5,
+        "at": NOW, "who": "asha",
+    },
+    "order_details.LABOUR": OF_ORDER,
+    "order_details.PARTS": OF_ORDER,
+    "order_details.SET_CHECK": {"done": True, "at": NOW, "who": "asha", **OF_ORDER, "id": 4711},
+    "plans.COUNT_PLANS": {},
+    "plans.INSERT_PLAN": {
+        **PLAN, "serial": None, "category": None, "domain": None, "basis": "calendar", "every": 1,
+        "unit": "day", "tag_code": None, "starts_at": NOW, "at": NOW, "created_by": "asha",
+    },
+    "plans.KEEP_HOURS": HOURS,
+    "plans.LOCK_PLAN": {"id": 47, "domains": None},
+    "plans.NEWEST_HOURS": {"ids": [1, 2]},
+    "plans.PLANS": {"after": 0, "domains": None, "serial": None, "active": True, "limit": 100},
+    "plans.RUN_HOURS": {
+        "recent_at": NOW - timedelta(days=7), "serial": "asset 4711", "tag_code": "P1",
+        "from_at": NOW - timedelta(days=90), "last_at": NOW,
+    },
+    "plans.SAVE_PLAN": {"active": True, **PLAN, "id": 47},
+    "plans.SET_MADE": {"number": 1, "id": 47},
+    "plans.TRIM_HOURS": {"plan_id": 1, "counted_to": NOW},
+    "reliability.MEASURE": {
+        "by": "kind", "until_at": NOW, "domains": None, "from_at": NOW - timedelta(days=30),
+        "limit": 100,
+    },
+    "work_orders.COUNTS": {"to_do": ["open"], "now": NOW, "domains": None},
+    "work_orders.EVIDENCE": {"id": 4711},
+    "work_orders.FIND_ASSET": {"serial": "asset 4711"},
+    "work_orders.INSERT_CHECKS": {**OF_ORDER, "texts": ["x"]},
+    "work_orders.INSERT_EVENT": {
+        **OF_ORDER, "version": 2, "at": NOW, "who": "asha", "what": "x", "from_state": None,
+        "to_state": "open", "note": None, "before": None, "after": None,
+    },
+    "work_orders.INSERT_ORDER": NEW_ORDER,
+    "work_orders.LOCK_ORDER": BY_SCOPE,
+    "work_orders.OPEN_OF_ALARM": {"alarm_id": 4700, "but": 0},
+    "work_orders.ORDER": BY_SCOPE,
+    "work_orders.ORDERS": {"ids": [1, 2]},
+    "work_orders.PAGE_BY_CREATED": {**ORDER_PAGE, "serial": None},
+    "work_orders.PAGE_BY_DUE": {**ORDER_PAGE, "serial": None, "last_at": NOW},
+    "work_orders.PAGE_BY_PRIORITY": {**ORDER_PAGE, "serial": None, "last_priority": 2},
+    "work_orders.PAGE_BY_UPDATED": {**ORDER_PAGE, "serial": None, "last_at": NOW},
+    "work_orders.PAGE_OF_ASSET": {**ORDER_PAGE, "serial": "asset 4711"},
+    "work_orders.SAVE_ORDER": {
+        "version": 2, "state": "open", "priority": 3, "title": "x", "description": "",
+        "assignee": None, "team": None, "updated_at": NOW, "start_due_at": NOW, "due_at": NOW,
+        "due_given": False, "started_at": None, "done_at": None, "ended_at": None,
+        "labour_minutes": 0, "parts_cost_minor": 0, "id": 4711,
+    },
+    "work_orders.SET_RETURNED": {"ids": [50], "times": [NOW]},
+    "work_orders.SET_SLA": {"start_minutes": 1, "done_minutes": 2, "priority": 1},
+    "work_orders.SLA": {},
+    "work_orders.WATCHED": {},
     "api_keys.ADD": {
         "name": "k", "key_hash": b"x", "hint": "ic3_", "role": "viewer", "domains": None,
         "now": NOW, "who": "asha", "expires_at": NOW,
@@ -528,6 +659,7 @@ STAGING: Final = ("monitoring.STAGE_READINGS", "telemetry.STAGE_TELEMETRY")
 DEFINES: Final = "defines a table; EXPLAIN takes no definitions"
 COPIES: Final = "COPY; EXPLAIN takes none, and it has no plan"
 NOT_PLANNED: Final[Mapping[str, str]] = {
+    "work_orders.PLAN_FOR_FILTERS": "SET; EXPLAIN takes none",
     "mappings.COUNT_LIMIT": "SET; EXPLAIN takes none",
     "migrate.COMMENT_LOG": DEFINES,
     "migrate.CREATE_LOG": DEFINES,
@@ -561,6 +693,17 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "merges.CURRENT_ASSETS", "merges.CURRENT_TAGS", "register.ASSETS_BY_SERIAL",
         "replays.RUN_BEGUN_AFTER", "history.ASSET_ID", "history.TAGS_OF_ASSET", "history.RAW_PAGE",
         "history.NEXT_READING", "history.BUCKETS", "rollups.ROLL_UP", "rollups.ROLL_UP_HOURS",
+        "work_orders.ORDER", "work_orders.ORDERS",
+        "work_orders.LOCK_ORDER", "work_orders.PAGE_BY_CREATED", "work_orders.PAGE_BY_DUE",
+        "work_orders.PAGE_BY_PRIORITY", "work_orders.PAGE_BY_UPDATED",
+        "work_orders.PAGE_OF_ASSET", "work_orders.OPEN_OF_ALARM", "work_orders.SAVE_ORDER",
+        "work_orders.WATCHED", "work_orders.SET_RETURNED", "work_orders.FIND_ASSET",
+        "order_details.CHECKS", "order_details.LABOUR", "order_details.PARTS",
+        "order_details.COMMENTS", "order_details.EVENTS", "order_details.COUNT_ENTRIES",
+        "order_details.SET_CHECK", "attachments.ATTACHMENT", "attachments.ATTACHMENTS",
+        "attachments.DELETE_ATTACHMENT", "idempotency.KEY", "idempotency.TAKE_KEY",
+        "idempotency.KEEP_ANSWER", "plans.PLANS", "plans.LOCK_PLAN", "plans.NEWEST_HOURS",
+        "plans.RUN_HOURS",
         "states.RECENT_EVENTS", "logins.FIND", "logins.USE", "logins.ENDED", "logins.OPEN",
         "logins.PROLONG", "logins.END", "users.ONE",
         "states.RECENT_EVENTS", "alarms.ALARM", "alarms.EVENTS", "alarms.LAST_IDS",
@@ -579,7 +722,7 @@ def _sql_constants() -> dict[str, str]:
     for module in pkgutil.iter_modules(ic3.store.__path__):
         content = vars(importlib.import_module(f"ic3.store.{module.name}"))
         for name, text in content.items():
-            if name.isupper() and isinstance(text, str):
+            if name.isupper() and name[0] != "_" and isinstance(text, str):
                 found[f"{module.name}.{name}"] = text
     return found
 
@@ -647,6 +790,20 @@ def test_the_newest_envelopes_are_read_by_index(
 ) -> None:
     plan = _explain(filled, "telemetry.ENVELOPES_OF_SWEEPS", NEWEST_ENVELOPES)
     assert _read_whole(plan) & large == set()
+
+
+@pytest.mark.parametrize("name", [each for each in sorted(HOT) if ".PAGE_BY_" in each])
+def test_a_list_of_orders_walks_its_index_and_sorts_nothing(
+    filled: psycopg.Connection[Any], name: str
+) -> None:
+    filled.execute("SET plan_cache_mode = force_custom_plan")  # as the store does for lists
+    plan = _explain(filled, name, HOT[name])
+    filled.execute("SET plan_cache_mode = force_generic_plan")
+    assert _kinds(plan) == {"Limit", "Index Scan"}
+
+
+def _kinds(plan: Mapping[str, Any]) -> set[str]:
+    return {plan["Node Type"]}.union(*(_kinds(child) for child in plan.get("Plans", ())))
 
 
 def test_who_was_seen_is_looked_up_by_sweep(

@@ -140,7 +140,14 @@ def build(
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "if-match", "if-none-match"],
+            allow_headers=[
+                "authorization",
+                "content-type",
+                "idempotency-key",
+                "if-match",
+                "if-none-match",
+                "x-filename",
+            ],
             expose_headers=[
                 "etag",
                 "link",

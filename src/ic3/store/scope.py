@@ -37,7 +37,7 @@ WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v
 ORDER BY relname
 """
 READ_ONLY: Final = frozenset({"schema_migrations", "ic3_audit_cut"})
-GROWS_ONLY: Final = frozenset({"audit_log"})
+GROWS_ONLY: Final = frozenset({"audit_log", "ic3_work_order_event"})
 
 
 def enter_as(domains: Iterable[str] | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
@@ -11,6 +12,7 @@ from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import RouteKind, Router
+from ic3.domain.returns import Returns
 from ic3.domain.runs import RecentRuns
 from ic3.domain.status import Feed
 from ic3.gateway.sweep import Sweeper
@@ -22,23 +24,28 @@ from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.attachment_files import AttachmentFiles
+from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
+from ic3.store.plans import PlanStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.store.work_orders import WorkOrderStore
 from ic3.workers.access import AccessWorker
 from ic3.workers.alarm_log import AlarmLog
 from ic3.workers.alarm_rules import AlarmRules
 from ic3.workers.alarms import Alarms, News, Noticed
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.notify import Notify
+from ic3.workers.plans import Plans
 from ic3.workers.poll import Poll
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
@@ -64,6 +71,12 @@ class Parts:
     partitions: PartitionStore
     rollups: RollupStore
     states: StateStore
+    plans: PlanStore
+    orders: WorkOrderStore
+    attachments: AttachmentStore
+    files: AttachmentFiles
+    returns: Returns
+    zone: ZoneInfo
     alarm_store: AlarmStore
     journal: AlarmJournal
     rule_store: RuleStore
@@ -171,6 +184,13 @@ def _notify(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _plans(parts: Parts) -> Worker:
+    return Plans(
+        plans=parts.plans, orders=parts.orders, attachments=parts.attachments, files=parts.files,
+        returns=parts.returns, zone=parts.zone, clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -184,4 +204,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _alarm_rules,
     _alarms,
     _notify,
+    _plans,
 )

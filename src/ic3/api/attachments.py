@@ -1,0 +1,165 @@
+"""Files at work orders: handed in, checked, handed out as files and nothing else."""
+
+import asyncio
+import hashlib
+from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote
+
+from litestar import Request, Response
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, PathParameter
+from litestar.response import Stream
+
+from ic3.clock import Clock
+from ic3.domain.acts import Actor
+from ic3.domain.alarms import Alarms
+from ic3.domain.attachments import ENDINGS, content_type_of, looks_like, safe_name
+from ic3.domain.users import Principal
+from ic3.domain.work_orders import Acted, view_of
+from ic3.errors import ApiError
+from ic3.store.attachment_files import AttachmentFiles
+from ic3.store.attachments import AttachmentStore, attach, detach
+from ic3.store.idempotency import Once, request_hash, run_once
+from ic3.store.pool import Connection
+from ic3.store.work_orders import WorkOrderStore, etag_of
+
+Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
+    ),
+]
+FileName = Annotated[str, HeaderParameter(name="X-Filename", max_length=1000)]
+# Each holds its whole body in memory.
+AT_ONCE: Final = 4
+
+
+class FileStream(Stream):
+    """A stream with a content type of its own, where the framework would take the route's."""
+
+    def to_asgi_response(self, *arguments: Any, **named: Any) -> Any:
+        """The answer as it is sent."""
+        return super().to_asgi_response(*arguments, **{**named, "media_type": self.media_type})
+
+
+class AttachmentDesk:
+    """What the routes of attachments are made of."""
+
+    def __init__(
+        self, *, orders: WorkOrderStore, store: AttachmentStore, files: AttachmentFiles,
+        alarms: Alarms, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.orders = orders
+        self.store = store
+        self.files = files
+        self.alarms = alarms
+        self.clock = clock
+        self.turns = asyncio.Semaphore(AT_ONCE)
+
+
+async def add(
+    request: Request[Any, Any, Any],
+    attachment_desk: NamedDependency[AttachmentDesk],
+    order_id: Number,
+    file_name: FileName = "",
+    key: Key = None,
+) -> Response[Acted]:
+    """Hand in a file as the body: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB.
+
+    `X-Filename` is its name, percent-encoded UTF-8.
+    """
+    principal = _principal(request)
+    await attachment_desk.orders.one(order_id, principal.scope())
+    content_type = content_type_of(request.headers.get("content-type", ""))
+    if content_type is None:
+        raise ApiError(415, "file type refused", f"allowed are {', '.join(ENDINGS)}")
+    async with attachment_desk.turns:
+        content = await request.body()
+        if not looks_like(content_type, content):
+            raise ApiError(415, "file type refused", f"the content is not {content_type}")
+        path = f"POST {request.scope['path']} {content_type} {file_name}"
+        once = Once(
+            principal.username, key, await asyncio.to_thread(request_hash, path, content),
+            attachment_desk.clock.now(),
+        )  # fmt: skip
+        acted = await _keep(attachment_desk, request, order_id, content, content_type,
+                            safe_name(unquote(file_name), content_type), once)  # fmt: skip
+    return Response(acted, status_code=201, headers={"etag": etag_of(acted.order)})
+
+
+async def _keep(
+    desk: AttachmentDesk, request: Request[Any, Any, Any], order_id: int, content: bytes,
+    content_type: str, file_name: str, once: Once,
+) -> Acted:  # fmt: skip
+    sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
+    kept: list[str] = []
+
+    async def act(connection: Connection) -> Acted:
+        place = await desk.files.keep(content, sha256)
+        kept.append(place)
+        order, number = await attach(
+            connection, _actor(request), _principal(request), order_id, file_name=file_name,
+            content_type=content_type, size_bytes=len(content), sha256=sha256, place=place,
+            cap_bytes=desk.store.cap_bytes, at=once.at,
+        )  # fmt: skip
+        return Acted(view_of(order, desk.alarms, once.at), number)
+
+    try:
+        return await run_once(desk.orders.database, once, act, Acted)
+    except ApiError:
+        # After any other error the row may be there: the worker finds out.
+        for place in kept:
+            await desk.files.drop(place)
+        raise
+
+
+async def read(
+    request: Request[Any, Any, Any],
+    attachment_desk: NamedDependency[AttachmentDesk],
+    order_id: Number,
+    attachment_id: Number,
+) -> Stream:
+    """A file, always as one to be saved."""
+    found, place = await attachment_desk.store.one(
+        order_id, attachment_id, _principal(request).scope()
+    )
+    try:
+        content = await attachment_desk.files.read(place)
+    except OSError:
+        raise ApiError(410, "file is gone", "its content is not in the data directory") from None
+    plain = found.file_name.encode("ascii", "replace").decode().replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(found.file_name)}"
+    return FileStream(
+        content, media_type=found.content_type,
+        headers={
+            "content-disposition": disposition, "cache-control": "private, no-store",
+            "content-security-policy": "sandbox",
+        },
+    )  # fmt: skip
+
+
+async def remove(
+    request: Request[Any, Any, Any],
+    attachment_desk: NamedDependency[AttachmentDesk],
+    order_id: Number,
+    attachment_id: Number,
+) -> None:
+    """Delete a file."""
+    async with attachment_desk.orders.database.connection() as connection:
+        place = await detach(
+            connection, _actor(request), _principal(request), order_id, attachment_id,
+            at=attachment_desk.clock.now(),
+        )  # fmt: skip
+    await attachment_desk.files.drop(place)
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal = request.scope["state"]["principal"]
+    assert isinstance(principal, Principal)
+    return principal
+
+
+def _actor(request: Request[Any, Any, Any]) -> Actor:
+    address = request.client.host if request.client else "unknown"
+    return Actor.calling(_principal(request), address)
