@@ -63,6 +63,9 @@ bench-register: $(READY)  ## an import of 10,000 rows, and what the last page of
 bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its history
 	$(BIN)/python bench/plant.py
 
+bench-orders: $(READY)  ## what a list of 100,000 work orders costs
+	$(BIN)/python bench/orders.py
+
 bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 	$(BIN)/python bench/gis.py
 
@@ -75,5 +78,5 @@ docs: $(READY)  ## write docs/reference/ and .env.example anew
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders docs ui
 .DEFAULT_GOAL := help
