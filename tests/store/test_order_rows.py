@@ -350,3 +350,39 @@ async def test_figures_are_those_of_the_raw_rows(
     if by is By.KIND and domains is None:
         sizes = {each.name: each.assets for each in found}
         assert (sizes["pump"], sizes["valve"]) == (6, 3)
+
+
+# -- row security
+
+
+async def test_the_role_of_the_api_sees_the_orders_of_its_domains_and_what_belongs_to_them(
+    own_database: Database, plant: Sql
+) -> None:
+    for serial in (PUMP, "A Block_Pump_2"):
+        new = NewOrder("Leak", Priority.LOW, State.OPEN, serial=serial, checklist=["Look"])
+        await order(own_database, new)
+        await plan(own_database, serial=serial)
+
+    def seen(domains: str) -> list[int]:
+        plant("BEGIN")
+        plant("SELECT set_config('role', 'ic3_api', true), set_config('ic3.domains', %s, true)",
+              domains)  # fmt: skip
+        counts = [
+            plant("SELECT count(*) FROM ic3_work_order")[0][0],
+            plant("SELECT count(*) FROM ic3_work_order_event")[0][0],
+            plant("SELECT count(*) FROM ic3_work_order_check")[0][0],
+            plant("SELECT count(*) FROM ic3_maintenance_plan")[0][0],
+        ]
+        plant("ROLLBACK")
+        return counts
+
+    assert seen("*") == [2, 2, 2, 2]
+    assert seen("DEL-D01") == [1, 1, 1, 1]
+    assert seen("DEL-D01,DEL-D02") == [2, 2, 2, 2]
+    assert seen("DEL-D09") == [0, 0, 0, 0]
+    assert seen("") == [0, 0, 0, 0]
+    rights = plant(
+        "SELECT has_table_privilege('ic3_api', 'ic3_work_order_event', right_) FROM"
+        " unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) right_"
+    )
+    assert [each[0] for each in rights] == [True, False, False]
