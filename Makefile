@@ -23,7 +23,7 @@ demo: $(READY)  ## from a clone to a running product: database, plant, server, p
 	$(BIN)/ic3 demo
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
 	$(BIN)/python tools/check_lock.py
