@@ -325,7 +325,7 @@ async def serving(
     )
     requests = Database(
         dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=5, clock=clock,
-        enter=enter,
+        enter=enter, availability=database.availability,
     )  # fmt: skip
     if dsn is not None:
         await database.open()

@@ -188,7 +188,8 @@ async def test_who_sees_one_domain_imports_and_exports_that_alone(
 ) -> None:
     before = sql.execute(EVERYTHING).fetchall()
     for text, problem in [
-        ("serialnumber,name\nB_SV_2,x\n", "line 2: serialnumber 'B_SV_2' is not in your domains"),
+        # What is another's is as what does not exist.
+        ("serialnumber,name\nB_SV_2,x\n", "line 2: domain is empty; a new row needs one of yours"),
         (f"serialnumber,domain\n{PUMP},DEL-D02\n", "line 2: domain 'DEL-D02' is none of yours"),
         (f"serialnumber,dma_id\n{PUMP},D2\n", "line 2: dma_id 'D2' is not in your domains"),
         ("serialnumber\nnew\n", "line 2: domain is empty; a new row needs one of yours"),
