@@ -10,7 +10,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -612,3 +612,28 @@ def _rewrite(
 def _add_gap(file: sqlite3.Connection, gap: Gap) -> None:
     row = (gap.cause, gap.serial or "", gap.from_us, gap.to_us, gap.readings)
     file.execute(ADD_GAP, row)
+
+
+def copy_spool(place: Path, target: Path) -> bool:
+    """Copy the spool of a data directory as it is now, also while it is written.
+
+    Args:
+        place: The directory of the spool.
+        target: File to write; must not be there.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        SpoolError: It cannot be read or written.
+    """
+    if not (place / FILE).is_file():
+        return False
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.close(descriptor)
+        with _reading(place / FILE) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except (OSError, sqlite3.Error) as error:
+        raise SpoolError(f"spool: {place / FILE} cannot be copied: {error}") from None
+    return True

@@ -14,7 +14,20 @@ from typer.testing import CliRunner
 
 import ic3
 from ic3.api import ROUTES
-from ic3.cli import alarms, app, export, network, orders, plant, read, run, setup, tags, tail
+from ic3.cli import (
+    alarms,
+    app,
+    backup,
+    export,
+    network,
+    orders,
+    plant,
+    read,
+    run,
+    setup,
+    tags,
+    tail,
+)
 from ic3.domain.envelope import Reject
 from ic3.domain.quality import Reason
 from ic3.gateway import errors
@@ -28,7 +41,7 @@ PAGES = sorted(
 )
 ADRS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Importing them makes their commands.
-COMMAND_MODULES = (run, read, setup, plant, tags, export, alarms, tail, network, orders)
+COMMAND_MODULES = (run, read, setup, plant, tags, export, alarms, tail, network, orders, backup)
 
 # `ic3` and the words behind it; not where it is the name of a user.
 COMMAND = re.compile(r"(?<!-u)(?:^|[/ ])ic3((?: [a-z][a-z-]*)+)", re.MULTILINE)

@@ -403,7 +403,9 @@ class Product:
 
     @property
     def dsn(self) -> str:
-        found = self.settings.get("DATABASE_URL") or dsn_of_running(self.place / "data")
+        found = self.settings.get("DATABASE_URL") or dsn_of_running(
+            Path(self.settings.get("IC3_DATA_DIR", self.place / "data"))
+        )
         assert found is not None
         return found
 

@@ -629,6 +629,15 @@ def _usable_install(data_dir: Path, account: _Account) -> _Install:
     return _Install(copy / _WHEEL / install.root.name, install.version)
 
 
+def tool(name: str) -> Path:
+    """A program of PostgreSQL, such as pg_dump.
+
+    Raises:
+        EmbeddedError: There is none for this machine.
+    """
+    return _newest_install().bin_dir / name
+
+
 def _newest_install() -> _Install:
     # Found, not imported: importing it makes a lock file.
     spec = importlib.util.find_spec(_WHEEL)

@@ -3,9 +3,13 @@
 import socket
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 _NAME = "ic3"
+_LIBPQ = {
+    "host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
+    "password": "PGPASSWORD", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT",
+}  # fmt: skip
 
 
 def is_there(data_dir: Path) -> bool:
@@ -30,3 +34,9 @@ def dsn_of_running(data_dir: Path) -> str | None:
     except OSError:
         return None
     return make_conninfo(host=socket_dir, port=5432, dbname=_NAME, user=_NAME, password=password)
+
+
+def libpq_environment(dsn: str) -> dict[str, str]:
+    """What the programs of PostgreSQL read instead of a command line that others could read."""
+    given = conninfo_to_dict(dsn)
+    return {_LIBPQ[name]: str(value) for name, value in given.items() if name in _LIBPQ and value}
