@@ -141,9 +141,11 @@ POOL_SIZE: Final = 8
 API_TIMEOUT_S: Final = 5.0
 IMPORT_LIMIT_S: Final = 120.0  # a file is many statements, none of them longer than a request's
 DRAIN_LIMIT_S: Final = 1.5
+# Without any progress for so long the database hangs, and the rest of the stop needs the time.
+DRAIN_PAUSE_S: Final = 0.8
 SAVE_LIMIT_S: Final = 10.0
 NETWORK_LIMIT_S: Final = 60.0
-STOP_LIMIT_S: Final = 4.3
+STOP_LIMIT_S: Final = 3.8  # of five: the interpreter ends after it, late on a busy machine
 FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
@@ -171,6 +173,10 @@ class StopTime:
 
     def __init__(self) -> None:
         self._ends: float | None = None
+
+    def begin(self) -> None:
+        """From here on it counts, unless it does already."""
+        self.left_s()
 
     def left_s(self) -> float:
         """Seconds left; 0 where there are none."""
@@ -626,9 +632,11 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         waiting = group.create_task(stop.wait())
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        # Before the drain, which a database that hangs draws out to its end.
+        stop_time.begin()
         noted.unlink(missing_ok=True)
         readiness.stopping = True
-        await _drain(workers, unsaved, parts.ended, journal)
+        await _drain(workers, unsaved, parts.ended, journal, notices)
         ending = {*hub_tasks, presence, *workers.values()}
         for task in ending:
             task.cancel()
@@ -727,15 +735,27 @@ async def _reopen(
 
 async def _drain(
     workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps,
-    journal: AlarmJournal,
+    journal: AlarmJournal, notices: Notices,
 ) -> None:  # fmt: skip
     """No new sweep; what is accepted may still be stored, for a moment."""
     workers["poll"].cancel()
     await asyncio.wait({workers["poll"]}, timeout=1)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_LIMIT_S):
-            while len(unsaved) or len(ended) or len(journal):  # noqa: ASYNC110  workers empty them
-                await asyncio.sleep(0.01)
+    await until_drained(lambda: len(unsaved) + len(ended) + len(journal) + len(notices))
+
+
+async def until_drained(waiting: Callable[[], int]) -> None:
+    """Wait until nothing waits any more, unless that takes too long or nothing moves.
+
+    Args:
+        waiting: How much there is that workers are still to store.
+    """
+    loop = asyncio.get_running_loop()
+    begun = moved = loop.time()
+    least = waiting()
+    while least and loop.time() < min(begun + DRAIN_LIMIT_S, moved + DRAIN_PAUSE_S):
+        await asyncio.sleep(0.01)
+        if (now := waiting()) < least:
+            least, moved = now, loop.time()
 
 
 def _http(
