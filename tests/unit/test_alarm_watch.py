@@ -246,6 +246,38 @@ def test_delays_begin_anew_after_a_restart() -> None:
     assert again.active == ["PRESSURE.low"]
 
 
+def test_restart_keeps_the_alarm_of_a_tag_that_is_still_silent() -> None:
+    rule = replace(STALE, parameter="FLOW_RATE")
+    control = Control(rule)
+    for _ in range(5):
+        control.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    for _ in range(12):
+        control.say(PRESSURE=2.0)
+    assert control.active == ["FLOW_RATE.stale"]
+    again = restarted(control, rule)
+    for _ in range(3):
+        again.say(PRESSURE=2.0)
+    assert (again.active, again.words) == (["FLOW_RATE.stale"], [])
+    again.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    assert again.words == ["return FLOW_RATE.stale"]
+
+
+def test_restart_waits_for_a_tag_as_long_as_for_one_that_has_just_come() -> None:
+    rule = replace(STALE, parameter="FLOW_RATE")
+    control = Control(rule)
+    for _ in range(5):
+        control.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    again = restarted(control, rule)
+    at_us = control.clock.wall_us
+    again.latest.replace({1: {"FLOW_RATE": Reading(1, "FLOW_RATE", 1, 100.0, None, at_us)}})
+    again.compile()
+    again.say(PRESSURE=2.0)
+    assert again.active == []
+    for _ in range(30):
+        again.say(PRESSURE=2.0)
+    assert again.active == ["FLOW_RATE.stale"]
+
+
 def test_restart_returns_what_no_rule_watches_any_more() -> None:
     control = Control(LOW)
     control.say(PRESSURE=0.1)

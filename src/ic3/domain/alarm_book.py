@@ -319,8 +319,12 @@ class RuleBook:
         wanted[at[whole & known]] = silent[whole & known]
         # Of a silent asset the whole is told, not each of its tags.
         own = ~whole & (speaks == Speaks.FRESH)
-        seen = self._seen[channel[own]]
-        wanted[at[own]] = now - seen > self._limit_s[channel[own]]
+        at, channel = at[own], channel[own]
+        # A start is no news of a tag: what stood goes on, what is known is waited for from now on.
+        unseen, before = np.isnan(self._seen[channel]), wanted[at]
+        self._seen[channel[unseen & ~before & (self._occurred[channel] > 0)]] = now
+        late = now - self._seen[channel] > self._limit_s[channel]
+        wanted[at] = np.where(unseen, before, late)
 
     def crossed(self) -> dict[str, set[RuleKind]]:
         """Serial number to the kinds of limits that its values are beyond, told or not yet."""
