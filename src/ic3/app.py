@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ from ic3.domain.addresses import is_loopback
 from ic3.domain.alarm_defaults import DEFAULT_RULES
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import Rule, RuleTable
-from ic3.domain.alarms import Alarms
+from ic3.domain.alarms import Alarm, Alarms, Change, What
 from ic3.domain.board import Board
 from ic3.domain.geo import Box
 from ic3.domain.inp import read_inp
@@ -127,6 +127,7 @@ from ic3.store.work_orders import WorkOrderStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
+from ic3.workers.notify import GIVEN_UP_AFTER
 from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
 
@@ -143,6 +144,7 @@ IMPORT_LIMIT_S: Final = 120.0  # a file is many statements, none of them longer 
 DRAIN_LIMIT_S: Final = 1.5
 # Without any progress for so long the database hangs, and the rest of the stop needs the time.
 DRAIN_PAUSE_S: Final = 0.8
+UNTOLD_LIMIT: Final = 1000
 SAVE_LIMIT_S: Final = 10.0
 NETWORK_LIMIT_S: Final = 60.0
 STOP_LIMIT_S: Final = 3.8  # of five: the interpreter ends after it, late on a busy machine
@@ -257,9 +259,10 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
             await patient.run(lambda: partitions.make(clock.now().date()))
             rollups = rollup_store(settings, ingest)
             await patient.run(lambda: rollups.settle_zone(clock.now()))
-            alarms, journal, rules = Alarms(), AlarmJournal(), RuleTable()
+            alarms, journal, notices = Alarms(), AlarmJournal(), Notices()
+            rules = RuleTable()
             await patient.run(lambda: restore_rules(rules, ingest, defaults=DEFAULT_RULES))
-            await patient.run(lambda: restore_alarms(alarms, journal, ingest, clock))
+            await patient.run(lambda: restore_alarms(alarms, journal, notices, ingest, clock))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -268,8 +271,8 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
-                spool=spool, alarms=alarms, journal=journal, rules=rules, noticed=noticed,
-                carriers=carriers,
+                spool=spool, alarms=alarms, journal=journal, notices=notices, rules=rules,
+                noticed=noticed, carriers=carriers,
             )  # fmt: skip
 
 
@@ -503,13 +506,14 @@ async def restore_rules(rules: RuleTable, database: Database, *, defaults: Seque
 
 
 async def restore_alarms(
-    alarms: Alarms, journal: AlarmJournal, database: Database, clock: Clock
+    alarms: Alarms, journal: AlarmJournal, notices: Notices, database: Database, clock: Clock
 ) -> None:
     """Take up the alarms as they were left, before anything is judged.
 
     Args:
         alarms: Empty.
         journal: Follows them from then on.
+        notices: Likewise; also told of what an earlier process may have had no time to tell.
         database: Where they are stored.
         clock: Says which holds are over.
     """
@@ -518,7 +522,24 @@ async def restore_alarms(
         known.alarms, known.holds, last_id=known.last_id, last_hold_id=known.last_hold_id
     )
     journal.follow(alarms)
+    for change in untold(alarms.open, clock.now_us()):
+        notices.put(change)
+    alarms.listen(notices.put)
     alarms.settle(clock.now_us())
+
+
+def untold(alarms: Iterable[Alarm], now_us: int) -> list[Change]:
+    """Calls that a killed process may have stored and not put into the outbox, oldest first.
+
+    The outbox takes each once. One that anything has happened to since was there long enough.
+    """
+    since_us = now_us - int(GIVEN_UP_AFTER.total_seconds() * 1e6)
+    found = [
+        Change(What.NEW, each, each.raised_us)
+        for each in alarms
+        if each.version == 1 and each.calls and each.raised_us >= since_us
+    ]
+    return sorted(found, key=lambda change: change.alarm.id)[-UNTOLD_LIMIT:]
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -549,7 +570,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
     client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
-    rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
+    notices: Notices, rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -565,8 +586,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         ),
         domain_of=asset_scope.domain_of,
     )  # fmt: skip
-    notices, router = Notices(), Router(ZoneInfo(settings.zone))
-    alarms.listen(notices.put)
+    router = Router(ZoneInfo(settings.zone))
     unsaved = UnsavedSweeps()
     access, events = Access(), PendingEvents()
     access_store = AccessStore(ingest, token_life_s=settings.token_minutes * 60, clock=clock)
