@@ -102,6 +102,27 @@ def test_stale_tag_of_an_asset_that_speaks() -> None:
     assert control.active == []
 
 
+# another register
+
+
+def test_another_register_moves_every_place_and_keeps_what_is_known() -> None:
+    slow = replace(LOW, on_delay_s=40.0)
+    control = plant(slow)
+    all_speak(control, 0.1)
+    all_speak(control, 0.1)
+    fewer = [each for each in reversed(PLANT) if each.serial not in {"A_PT_2", "A_PT_4"}]
+    control.latest.register = register(asset("B_PT_1", 99), *fewer, version=2)
+    control.compile()
+    control.tick(24.0)
+    assert control.alarms.open == []
+    control.tick(1.0)
+    assert {each.source for each in control.alarms.open} == {each.serial for each in fewer}
+    control.latest.register = register(*fewer[:-1], version=3)
+    control.compile()
+    (over,) = [each.source for each in control.alarms.open if not each.active]
+    assert over == "A_PT_1"
+
+
 # the past, the future, wrong clocks
 
 

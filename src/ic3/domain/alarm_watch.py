@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ic3.domain.alarm_book import Newest, RuleBook, Speaks
+from ic3.domain.alarm_book import Moves, Newest, RuleBook, Speaks
 from ic3.domain.alarm_points import Points
 from ic3.domain.alarm_sources import CLOCK, SOURCE, Clocks, SourceWords
 from ic3.domain.alarms import Alarms, Finding
@@ -34,17 +34,18 @@ class AssetWatch:
         self._ahead: list[str] = []
         self._restored = False
 
-    def adopt(self, points: Points, newest: Newest) -> list[Finding]:
+    def adopt(self, points: Points, newest: Newest, moves: Moves | None = None) -> list[Finding]:
         """Go on with other rules or another register.
 
         Args:
             points: As compiled.
             newest: Serial number to newest readings, for tags that nothing has come of yet.
+            moves: From the points of the book to these, where somebody has found them.
 
         Returns:
             What returns because no rule watches it any more.
         """
-        over = self.book.adopt(points, standing=self._stands)
+        over = self.book.adopt(points, standing=self._stands, moves=moves)
         self.book.seed(newest)
         watched = set(points.keys)
         orphans = [
