@@ -459,3 +459,17 @@ def test_alarm_that_found_the_list_full_comes_back(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ic3.domain.alarms.OPEN_LIMIT", 10)
     control.tick(61)
     assert control.active == ["PRESSURE.low"]
+
+
+def test_what_the_list_has_is_not_told_again() -> None:
+    """Thirty thousand that stand, each a finding once a minute, held the loop for two seconds."""
+    control = plant(LOW)
+    all_speak(control, 0.1)
+    assert len(control.alarms.open) == len(PLANT)
+    assert control.worker.assets.standing() == []
+    number = control.alarms.open[0].id
+    control.alarms.restore(
+        [each for each in control.alarms.open if each.id != number], [], last_id=99, last_hold_id=0
+    )
+    (told,) = control.worker.assets.standing()
+    assert (told.condition, told.active) == ("PRESSURE.low", True)

@@ -377,9 +377,23 @@ class RuleBook:
             found.setdefault(self.points.keys[at][0], set()).add(kind)
         return found
 
-    def standing(self) -> list[Finding]:
-        """What is active, to be told again."""
-        return [self._finding(at) for at in np.flatnonzero(self._alarmed).tolist()]
+    def standing(
+        self, is_told: Callable[[str, str, int], bool] = lambda *_: False
+    ) -> list[Finding]:
+        """What is active, to be told again.
+
+        Args:
+            is_told: Whether serial number, condition and priority need not be: a finding costs
+                much more than the question, and there may be a hundred thousand.
+        """
+        points = self.points
+        active = np.flatnonzero(self._alarmed)
+        rules = points.rule[active].tolist()
+        return [
+            self._finding(at)
+            for at, rule in zip(active.tolist(), rules, strict=True)
+            if not is_told(*points.keys[at], points.rules[rule].priority)
+        ]
 
     @property
     def active(self) -> set[Key]:

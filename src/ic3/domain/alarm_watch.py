@@ -102,8 +102,9 @@ class AssetWatch:
         return found
 
     def standing(self) -> Sequence[Finding]:
-        """All that is active: told again, it comes back where the list of alarms was full."""
-        return [*self.book.standing(), *self.words.standing(), *self.clocks.standing()]
+        """What is active and not in the list of alarms, for it may have been full."""
+        book = self.book.standing(self._is_told)
+        return [*book, *self.words.standing(), *self.clocks.standing()]
 
     def _hear(self, now: float) -> None:
         held = self.clocks.held()
@@ -123,6 +124,10 @@ class AssetWatch:
     def _stands(self, serial: str, condition: str) -> bool:
         alarm = self._alarms.find("asset", serial, condition)
         return alarm is not None and alarm.active
+
+    def _is_told(self, serial: str, condition: str, priority: int) -> bool:
+        alarm = self._alarms.find("asset", serial, condition)
+        return alarm is not None and alarm.active and alarm.priority <= priority
 
     def _open_words(self, serial: str) -> list[str]:
         return [
