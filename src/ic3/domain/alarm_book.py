@@ -25,6 +25,8 @@ from ic3.domain.quality import Quality
 
 # Below this share of the greater of two values a machine or a supply has stopped.
 REST_SHARE: Final = 0.1
+# Of two records that are closer the noise alone would be a great change a minute.
+SHORTEST_RATE_S: Final = 5.0
 OTHER_WORD: Final = -2
 MOST_FLIPS: Final = 5000
 
@@ -237,7 +239,7 @@ class RuleBook:
         at, numbers, words, times = at[good], numbers[good], words[good], times[good]
         before, elapsed_s = self._value[at], (times - self._occurred[at]) / 1e6
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.abs(numbers - before) / elapsed_s * 60
+            rate = np.abs(numbers - before) / np.maximum(elapsed_s, SHORTEST_RATE_S) * 60
         least = np.minimum(np.abs(numbers), np.abs(before))
         most = np.maximum(np.abs(numbers), np.abs(before))
         # To start or to stop is no rate: pumps and supplies by turns do so all day.
