@@ -83,6 +83,29 @@ def test_lost_gateway_is_one_alarm() -> None:
     assert control.words == before
 
 
+@pytest.mark.parametrize("late_s", [0.5, 12.0])
+def test_gateway_that_is_lost_slowly_is_one_alarm_too(late_s: float) -> None:
+    """The third sweep that fails ends only after all have become stale."""
+    control = plant(STALE)
+    control.clock.wait(0.1)
+    for pause_s in (INTERVAL_S, INTERVAL_S, INTERVAL_S + late_s):
+        for _ in range(int(2 * pause_s) - 1):
+            control.tick(0.5)
+        control.clock.wait(0.5)
+        control.sweep(error="gateway: no answer")
+    control.tick()
+    assert (control.system, control.words) == (["unreachable"], [])
+
+
+def test_our_own_pause_is_no_silence_of_the_plant() -> None:
+    control = plant(STALE)
+    for _ in range(100):
+        control.tick()
+    assert (control.system, control.words) == (["overdue"], [])
+    control.sweep()
+    assert len(control.words) == len(PLANT)
+
+
 def test_vanished_asset_says_so() -> None:
     control = Control(STALE)
     control.say(PRESSURE=2.0)

@@ -32,6 +32,8 @@ class AssetWatch:
         self.clocks = Clocks()
         self.words = SourceWords(self._open_words)
         self._ahead: list[str] = []
+        self._answered = float("-inf")
+        self._answers = 0
         self._restored = False
 
     def adopt(self, points: Points, newest: Newest, moves: Moves | None = None) -> list[Finding]:
@@ -81,6 +83,8 @@ class AssetWatch:
             now_us: The wall clock, for stamps.
         """
         self._freshness.judge(now=now, now_us=now_us)
+        if self._freshness.answers != self._answers:
+            self._answers, self._answered = self._freshness.answers, now
         self._hear(now)
         self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
@@ -119,6 +123,10 @@ class AssetWatch:
             return Speaks.ASTRAY
         if state is State.STALE and not self._freshness.knows_pace(serial, now=now):
             return Speaks.UNKNOWN  # a logger that speaks once an hour, met for the first time
+        if state is State.STALE and not self._freshness.was_due(serial, at=self._answered):
+            # Nobody has asked since it was due, or the gateway has not answered: that is one
+            # alarm of its own, not one an asset.
+            return Speaks.UNKNOWN
         return _SPEAKS[state]
 
     def _stands(self, serial: str, condition: str) -> bool:

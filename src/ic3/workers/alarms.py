@@ -206,8 +206,8 @@ class Alarms:
             self._away_since = None
         elif self._away_since is None:
             self._away_since = now
-        if error is not None or freshness.gateway_lost:
-            # Once it is back, the next run has its time.
+        if error is not None or freshness.is_failing:
+            # Once it is back, the next run has its time; three failures are an alarm of their own.
             self._noticed.last_run = now
         if error is not None:
             self._noticed.forget("storer")
