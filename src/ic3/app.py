@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ from ic3.domain.addresses import is_loopback
 from ic3.domain.alarm_defaults import DEFAULT_RULES
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import Rule, RuleTable
-from ic3.domain.alarms import Alarms
+from ic3.domain.alarms import Alarm, Alarms, Change, What
 from ic3.domain.board import Board
 from ic3.domain.geo import Box
 from ic3.domain.inp import read_inp
@@ -127,6 +127,7 @@ from ic3.store.work_orders import WorkOrderStore
 from ic3.workers import WORKERS, Parts
 from ic3.workers.alarms import News, Noticed
 from ic3.workers.monitoring import EndedSweeps
+from ic3.workers.notify import GIVEN_UP_AFTER
 from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
 
@@ -141,9 +142,12 @@ POOL_SIZE: Final = 8
 API_TIMEOUT_S: Final = 5.0
 IMPORT_LIMIT_S: Final = 120.0  # a file is many statements, none of them longer than a request's
 DRAIN_LIMIT_S: Final = 1.5
+# Without any progress for so long the database hangs, and the rest of the stop needs the time.
+DRAIN_PAUSE_S: Final = 0.8
+UNTOLD_LIMIT: Final = 1000
 SAVE_LIMIT_S: Final = 10.0
 NETWORK_LIMIT_S: Final = 60.0
-STOP_LIMIT_S: Final = 4.3
+STOP_LIMIT_S: Final = 3.8  # of five: the interpreter ends after it, late on a busy machine
 FILES_BESIDE_CLIENTS: Final = 200  # database, gateway, requests, files
 WORKERS_STOP_S: Final = 1.0
 PLANT_STATE_FILE: Final = "plant.json"
@@ -171,6 +175,10 @@ class StopTime:
 
     def __init__(self) -> None:
         self._ends: float | None = None
+
+    def begin(self) -> None:
+        """From here on it counts, unless it does already."""
+        self.left_s()
 
     def left_s(self) -> float:
         """Seconds left; 0 where there are none."""
@@ -251,9 +259,10 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
             await patient.run(lambda: partitions.make(clock.now().date()))
             rollups = rollup_store(settings, ingest)
             await patient.run(lambda: rollups.settle_zone(clock.now()))
-            alarms, journal, rules = Alarms(), AlarmJournal(), RuleTable()
+            alarms, journal, notices = Alarms(), AlarmJournal(), Notices()
+            rules = RuleTable()
             await patient.run(lambda: restore_rules(rules, ingest, defaults=DEFAULT_RULES))
-            await patient.run(lambda: restore_alarms(alarms, journal, ingest, clock))
+            await patient.run(lambda: restore_alarms(alarms, journal, notices, ingest, clock))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -262,8 +271,8 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
                 registry=registry, ingest=ingest, requests=requests, client=client, base=base,
-                spool=spool, alarms=alarms, journal=journal, rules=rules, noticed=noticed,
-                carriers=carriers,
+                spool=spool, alarms=alarms, journal=journal, notices=notices, rules=rules,
+                noticed=noticed, carriers=carriers,
             )  # fmt: skip
 
 
@@ -497,13 +506,14 @@ async def restore_rules(rules: RuleTable, database: Database, *, defaults: Seque
 
 
 async def restore_alarms(
-    alarms: Alarms, journal: AlarmJournal, database: Database, clock: Clock
+    alarms: Alarms, journal: AlarmJournal, notices: Notices, database: Database, clock: Clock
 ) -> None:
     """Take up the alarms as they were left, before anything is judged.
 
     Args:
         alarms: Empty.
         journal: Follows them from then on.
+        notices: Likewise; also told of what an earlier process may have had no time to tell.
         database: Where they are stored.
         clock: Says which holds are over.
     """
@@ -512,7 +522,24 @@ async def restore_alarms(
         known.alarms, known.holds, last_id=known.last_id, last_hold_id=known.last_hold_id
     )
     journal.follow(alarms)
+    for change in untold(alarms.open, clock.now_us()):
+        notices.put(change)
+    alarms.listen(notices.put)
     alarms.settle(clock.now_us())
+
+
+def untold(alarms: Iterable[Alarm], now_us: int) -> list[Change]:
+    """Calls that a killed process may have stored and not put into the outbox, oldest first.
+
+    The outbox takes each once. One that anything has happened to since was there long enough.
+    """
+    since_us = now_us - int(GIVEN_UP_AFTER.total_seconds() * 1e6)
+    found = [
+        Change(What.NEW, each, each.raised_us)
+        for each in alarms
+        if each.version == 1 and each.calls and each.raised_us >= since_us
+    ]
+    return sorted(found, key=lambda change: change.alarm.id)[-UNTOLD_LIMIT:]
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -543,7 +570,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
     bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
     client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
-    rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
+    notices: Notices, rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
@@ -559,8 +586,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         ),
         domain_of=asset_scope.domain_of,
     )  # fmt: skip
-    notices, router = Notices(), Router(ZoneInfo(settings.zone))
-    alarms.listen(notices.put)
+    router = Router(ZoneInfo(settings.zone))
     unsaved = UnsavedSweeps()
     access, events = Access(), PendingEvents()
     access_store = AccessStore(ingest, token_life_s=settings.token_minutes * 60, clock=clock)
@@ -626,9 +652,11 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         waiting = group.create_task(stop.wait())
         await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        # Before the drain, which a database that hangs draws out to its end.
+        stop_time.begin()
         noted.unlink(missing_ok=True)
         readiness.stopping = True
-        await _drain(workers, unsaved, parts.ended, journal)
+        await _drain(workers, unsaved, parts.ended, journal, notices)
         ending = {*hub_tasks, presence, *workers.values()}
         for task in ending:
             task.cancel()
@@ -727,15 +755,27 @@ async def _reopen(
 
 async def _drain(
     workers: Mapping[str, asyncio.Task[None]], unsaved: UnsavedSweeps, ended: EndedSweeps,
-    journal: AlarmJournal,
+    journal: AlarmJournal, notices: Notices,
 ) -> None:  # fmt: skip
     """No new sweep; what is accepted may still be stored, for a moment."""
     workers["poll"].cancel()
     await asyncio.wait({workers["poll"]}, timeout=1)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_LIMIT_S):
-            while len(unsaved) or len(ended) or len(journal):  # noqa: ASYNC110  workers empty them
-                await asyncio.sleep(0.01)
+    await until_drained(lambda: len(unsaved) + len(ended) + len(journal) + len(notices))
+
+
+async def until_drained(waiting: Callable[[], int]) -> None:
+    """Wait until nothing waits any more, unless that takes too long or nothing moves.
+
+    Args:
+        waiting: How much there is that workers are still to store.
+    """
+    loop = asyncio.get_running_loop()
+    begun = moved = loop.time()
+    least = waiting()
+    while least and loop.time() < min(begun + DRAIN_LIMIT_S, moved + DRAIN_PAUSE_S):
+        await asyncio.sleep(0.01)
+        if (now := waiting()) < least:
+            least, moved = now, loop.time()
 
 
 def _http(

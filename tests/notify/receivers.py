@@ -88,7 +88,8 @@ class Receiver:
 
     @property
     def ids(self) -> list[str]:
-        return [each.event["id"] for each in self.seen]
+        """Without the raise."""
+        return [each.event["id"].rpartition("-")[0] for each in self.seen]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

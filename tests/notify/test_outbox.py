@@ -40,7 +40,7 @@ class Told:
     hangs: bool = False
 
     async def send(self, target: Target, events: Sequence[str]) -> Outcome:
-        self.sent.append([json.loads(each)["id"] for each in events])
+        self.sent.append([json.loads(each)["id"].rpartition("-")[0] for each in events])
         if self.hangs:
             await asyncio.sleep(60)
         return self.outcomes.pop(0) if self.outcomes else Outcome(True)

@@ -17,6 +17,7 @@ from ic3.domain.alarm_journal import AlarmJournal, Batch
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms, AlarmState, Finding, Hold, HoldKind
 from ic3.errors import DatabaseAway
+from ic3.hub.notices import Notices
 from ic3.observations import AlarmHistoryLost, Observation
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
@@ -181,9 +182,11 @@ async def test_a_start_takes_up_what_was_left_and_ends_what_is_over(
     await site.until_written()
     clock.advance(timedelta(minutes=2).total_seconds())
     alarms, journal = Alarms(), AlarmJournal()
-    await restore_alarms(alarms, journal, database, clock)
+    notices = Notices()
+    await restore_alarms(alarms, journal, notices, database, clock)
     assert alarms.holds == []
     assert alarms.get(1).held is None
+    assert [each.what for each in notices.take()] == ["unshelve"]
     assert [each.change.what for each in journal.take().entries.values()] == ["unshelve"]
 
 
@@ -201,9 +204,50 @@ async def test_an_alarm_whose_hold_is_gone_calls_again_after_a_crash(
     # Killed between two batches: the hold's end is stored, what it freed is not.
     sql("UPDATE ic3_alarm_hold SET ended_at = now()")
     alarms, journal = Alarms(), AlarmJournal()
-    await restore_alarms(alarms, journal, database, clock)
+    notices = Notices()
+    await restore_alarms(alarms, journal, notices, database, clock)
     assert alarms.get(1).held is None
     assert len(journal) > 0
+    assert [each.what for each in notices.take()] == ["unshelve"]
+
+
+async def test_a_start_tells_again_what_nothing_happened_to_since_it_was_raised(
+    site: Site, database: Database, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed process may have stored an alarm and not put it into the outbox."""
+    day_us = 86_400 * 1_000_000
+    now_us = clock.now_us()
+    site.report("old", at_us=now_us - day_us - 1)
+    for source in ("known", "over", "held", "untold", "last"):
+        site.report(source, at_us=now_us - 60_000_000)
+    site.alarms.acknowledge(2, who="asha", at_us=now_us)
+    site.report("over", active=False, at_us=now_us)
+    site.alarms.hold(
+        Hold(
+            id=0, kind=HoldKind.OUT_OF_SERVICE, reason="x", who="asha", from_us=now_us,
+            until_us=None, source="held",
+        ), at_us=now_us,
+    )  # fmt: skip
+    await site.until_written()
+    notices = Notices()
+    await restore_alarms(Alarms(), AlarmJournal(), notices, database, clock)
+    told = notices.take()
+    assert [(each.what, each.alarm.source) for each in told] == [("new", "untold"), ("new", "last")]
+    assert {each.at_us for each in told} == {now_us - 60_000_000}
+    monkeypatch.setattr("ic3.app.UNTOLD_LIMIT", 1)
+    await restore_alarms(Alarms(), AlarmJournal(), notices, database, clock)
+    assert [each.alarm.source for each in notices.take()] == ["last"]
+
+
+async def test_a_number_that_the_outbox_knows_is_not_given_again(
+    database: Database, sql: Sql
+) -> None:
+    sql(
+        "INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event,"
+        " next_at, created_at, queued_at)"
+        " VALUES (1, 'x', 57, 1, 'new', 1, '{}', now(), now(), now())"
+    )
+    assert (await AlarmStore(database).restore()).last_id == 57
 
 
 async def test_a_new_installation_gets_its_rules_once(database: Database, sql: Sql) -> None:

@@ -150,6 +150,17 @@ def test_rate_is_by_the_time_of_the_source() -> None:
     assert control.active == []
 
 
+def test_two_records_at_almost_the_same_time_are_no_sudden_change() -> None:
+    """A meter that speaks on change: its noise within a tenth of a second is no burst."""
+    rate = Rule(rule_id=1, name="rate", kind="rate", parameter="FLOW_RATE", limit=150.0)
+    control = Control(rate)
+    control.say(FLOW_RATE=200.0)
+    control.say(FLOW_RATE=201.0, wait_s=0.1)
+    assert control.active == []
+    control.say(FLOW_RATE=240.0, wait_s=1.0)
+    assert control.active == ["FLOW_RATE.rate"]
+
+
 def test_start_and_stop_are_no_rate() -> None:
     rate = Rule(rule_id=1, name="rate", kind="rate", parameter="FLOW_RATE", limit=100.0)
     control = Control(rate)

@@ -83,7 +83,7 @@ class Tag:
         if isinstance(new, float) and isinstance(self.value, float) and elapsed_us > 0:
             least, most = sorted((abs(new), abs(self.value)))
             rest = least < 0.1 * most
-            self.rate = 0.0 if rest else abs(new - self.value) / (elapsed_us / 1e6) * 60
+            self.rate = 0.0 if rest else abs(new - self.value) / max(5.0, elapsed_us / 1e6) * 60
         self.value, self.occurred_us = new, occurred_us
 
 

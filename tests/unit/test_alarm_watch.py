@@ -83,6 +83,29 @@ def test_lost_gateway_is_one_alarm() -> None:
     assert control.words == before
 
 
+@pytest.mark.parametrize("late_s", [0.5, 12.0])
+def test_gateway_that_is_lost_slowly_is_one_alarm_too(late_s: float) -> None:
+    """The third sweep that fails ends only after all have become stale."""
+    control = plant(STALE)
+    control.clock.wait(0.1)
+    for pause_s in (INTERVAL_S, INTERVAL_S, INTERVAL_S + late_s):
+        for _ in range(int(2 * pause_s) - 1):
+            control.tick(0.5)
+        control.clock.wait(0.5)
+        control.sweep(error="gateway: no answer")
+    control.tick()
+    assert (control.system, control.words) == (["unreachable"], [])
+
+
+def test_our_own_pause_is_no_silence_of_the_plant() -> None:
+    control = plant(STALE)
+    for _ in range(100):
+        control.tick()
+    assert (control.system, control.words) == (["overdue"], [])
+    control.sweep()
+    assert len(control.words) == len(PLANT)
+
+
 def test_vanished_asset_says_so() -> None:
     control = Control(STALE)
     control.say(PRESSURE=2.0)
@@ -100,6 +123,27 @@ def test_stale_tag_of_an_asset_that_speaks() -> None:
     assert control.active == ["FLOW_RATE.stale"]
     control.say(PRESSURE=2.0, FLOW_RATE=100.0)
     assert control.active == []
+
+
+# another register
+
+
+def test_another_register_moves_every_place_and_keeps_what_is_known() -> None:
+    slow = replace(LOW, on_delay_s=40.0)
+    control = plant(slow)
+    all_speak(control, 0.1)
+    all_speak(control, 0.1)
+    fewer = [each for each in reversed(PLANT) if each.serial not in {"A_PT_2", "A_PT_4"}]
+    control.latest.register = register(asset("B_PT_1", 99), *fewer, version=2)
+    control.compile()
+    control.tick(24.0)
+    assert control.alarms.open == []
+    control.tick(1.0)
+    assert {each.source for each in control.alarms.open} == {each.serial for each in fewer}
+    control.latest.register = register(*fewer[:-1], version=3)
+    control.compile()
+    (over,) = [each.source for each in control.alarms.open if not each.active]
+    assert over == "A_PT_1"
 
 
 # the past, the future, wrong clocks
@@ -244,6 +288,38 @@ def test_delays_begin_anew_after_a_restart() -> None:
     again.say(PRESSURE=0.1)
     again.say(PRESSURE=0.1)
     assert again.active == ["PRESSURE.low"]
+
+
+def test_restart_keeps_the_alarm_of_a_tag_that_is_still_silent() -> None:
+    rule = replace(STALE, parameter="FLOW_RATE")
+    control = Control(rule)
+    for _ in range(5):
+        control.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    for _ in range(12):
+        control.say(PRESSURE=2.0)
+    assert control.active == ["FLOW_RATE.stale"]
+    again = restarted(control, rule)
+    for _ in range(3):
+        again.say(PRESSURE=2.0)
+    assert (again.active, again.words) == (["FLOW_RATE.stale"], [])
+    again.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    assert again.words == ["return FLOW_RATE.stale"]
+
+
+def test_restart_waits_for_a_tag_as_long_as_for_one_that_has_just_come() -> None:
+    rule = replace(STALE, parameter="FLOW_RATE")
+    control = Control(rule)
+    for _ in range(5):
+        control.say(PRESSURE=2.0, FLOW_RATE=100.0)
+    again = restarted(control, rule)
+    at_us = control.clock.wall_us
+    again.latest.replace({1: {"FLOW_RATE": Reading(1, "FLOW_RATE", 1, 100.0, None, at_us)}})
+    again.compile()
+    again.say(PRESSURE=2.0)
+    assert again.active == []
+    for _ in range(30):
+        again.say(PRESSURE=2.0)
+    assert again.active == ["FLOW_RATE.stale"]
 
 
 def test_restart_returns_what_no_rule_watches_any_more() -> None:
@@ -406,3 +482,17 @@ def test_alarm_that_found_the_list_full_comes_back(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("ic3.domain.alarms.OPEN_LIMIT", 10)
     control.tick(61)
     assert control.active == ["PRESSURE.low"]
+
+
+def test_what_the_list_has_is_not_told_again() -> None:
+    """Thirty thousand that stand, each a finding once a minute, held the loop for two seconds."""
+    control = plant(LOW)
+    all_speak(control, 0.1)
+    assert len(control.alarms.open) == len(PLANT)
+    assert control.worker.assets.standing() == []
+    number = control.alarms.open[0].id
+    control.alarms.restore(
+        [each for each in control.alarms.open if each.id != number], [], last_id=99, last_hold_id=0
+    )
+    (told,) = control.worker.assets.standing()
+    assert (told.condition, told.active) == ("PRESSURE.low", True)

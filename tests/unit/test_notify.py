@@ -265,6 +265,16 @@ def test_whatever_happens_nobody_is_called_twice_in_ten_minutes_nor_while_held( 
             assert second_us - first_us >= FLAP_WINDOW_US or after < before
 
 
+def test_a_number_that_is_given_again_after_a_crash_is_another_event() -> None:
+    """A receiver that leaves out what it knows must not leave out the second alarm."""
+    first, second = Plant(route()), Plant(route())
+    first.report()
+    second.report(at_s=60, source="PUMP_8")
+    events = [json.loads(event_of(each.changes[0])) for each in (first, second)]
+    assert [each["data"]["id"] for each in events] == [1, 1]
+    assert events[0]["id"] != events[1]["id"]
+
+
 def test_an_event_is_a_cloudevent_and_the_same_each_time() -> None:
     plant = Plant(route())
     plant.report(text="low pressure\r\n½", evidence={"n": 1})
@@ -273,7 +283,8 @@ def test_an_event_is_a_cloudevent_and_the_same_each_time() -> None:
     assert event_of(change) == event_of(change)
     data = event.pop("data")
     assert event == {
-        "specversion": "1.0", "id": "1-1", "source": "/ic3/alarms", "type": "ic3.alarm.new",
+        "specversion": "1.0", "id": f"1-1-{NOW_US}", "source": "/ic3/alarms",
+        "type": "ic3.alarm.new",
         "subject": "asset/PUMP_7/low", "time": "2026-06-15T06:00:00.000000Z",
         "datacontenttype": "application/json",
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from ic3.domain.quality import Quality
 
 # Below this share of the greater of two values a machine or a supply has stopped.
 REST_SHARE: Final = 0.1
+# Of two records that are closer the noise alone would be a great change a minute.
+SHORTEST_RATE_S: Final = 5.0
 OTHER_WORD: Final = -2
 MOST_FLIPS: Final = 5000
 
@@ -40,6 +42,53 @@ class Speaks(IntEnum):
     GONE = 2
     ASTRAY = 3
     UNKNOWN = 4
+
+
+class Pairs(NamedTuple):
+    """Where the same things were and are."""
+
+    before: Places
+    now: Places
+
+
+class Moves(NamedTuple):
+    """From one set of points to the next.
+
+    Attributes:
+        new: Places of points that were not there before.
+        gone: Keys of those that are no longer there, and where they were.
+    """
+
+    assets: Pairs
+    channels: Pairs
+    points: Pairs
+    new: list[int]
+    gone: list[tuple[Key, int]]
+
+
+def moves_between(old: Points, new: Points) -> Moves:
+    """What stays where; of a hundred thousand assets it takes a second, so not on the loop."""
+    assets: list[tuple[int, int]] = []
+    channels: list[tuple[int, int]] = []
+    for serial, slot in new.slots.items():
+        was = old.slots.get(serial)
+        if was is None:
+            continue
+        assets.append((was.asset, slot.asset))
+        before = was.channels
+        channels += [(before[tag], at) for tag, at in slot.channels.items() if tag in before]
+    known = {key: at for at, key in enumerate(old.keys)}
+    places = [(known.pop(key, None), at) for at, key in enumerate(new.keys)]
+    return Moves(
+        _pairs(assets), _pairs(channels),
+        _pairs([(was, at) for was, at in places if was is not None]),
+        [at for was, at in places if was is None], list(known.items()),
+    )  # fmt: skip
+
+
+def _pairs(found: list[tuple[int, int]]) -> Pairs:
+    places = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return Pairs(places[:, 0], places[:, 1])
 
 
 class RuleBook:
@@ -80,38 +129,34 @@ class RuleBook:
         self._of_stale: Flags = np.zeros(number, dtype=bool)
         self._of_stale[points.stale] = True
 
-    def adopt(self, points: Points, *, standing: Callable[[str, str], bool]) -> list[Finding]:
+    def adopt(
+        self, points: Points, *, standing: Callable[[str, str], bool], moves: "Moves | None" = None
+    ) -> list[Finding]:
         """Go on with other points; what is known of those that stay is kept.
 
         Args:
             points: As compiled.
             standing: Whether the alarm of a serial number and condition is active, for points
                 that are new here: an alarm of an earlier process is neither doubled nor lost.
+            moves: From the points of now to these; found here where it is left out.
 
         Returns:
             What returns because nothing watches it any more.
         """
-        old, before = self.points, _State(self)
+        moves = moves or moves_between(self.points, points)
+        names = (*_OF_ASSETS, *_OF_CHANNELS, *_OF_POINTS)
+        before = {name: getattr(self, name) for name in names}
         self._begin(points)
-        for serial, slot in points.slots.items():
-            was = old.slots.get(serial)
-            if was is None:
-                continue
-            self._spoiled[slot.asset] = before.spoiled[was.asset]
-            self._speaks[slot.asset] = before.speaks[was.asset]
-            for tag, at in slot.channels.items():
-                if (from_ := was.channels.get(tag)) is not None:
-                    before.carry_channel(self, from_, at)
-        known = {key: at for at, key in enumerate(old.keys)}
-        for at, key in enumerate(points.keys):
-            from_ = known.pop(key, None)
-            if from_ is None:
-                self._wanted[at] = self._alarmed[at] = standing(*key)
-            else:
-                before.carry_point(self, from_, at)
+        for pairs, of in (
+            (moves.assets, _OF_ASSETS), (moves.channels, _OF_CHANNELS), (moves.points, _OF_POINTS),
+        ):  # fmt: skip
+            for name in of:
+                getattr(self, name)[pairs.now] = before[name][pairs.before]
+        for at in moves.new:
+            self._wanted[at] = self._alarmed[at] = standing(*points.keys[at])
         # A number of a word means another word now.
         self._word[:] = NO_WORD
-        return [_over(*key) for key, at in known.items() if before.alarmed[at]]
+        return [_over(*key) for key, at in moves.gone if before["_alarmed"][at]]
 
     def seed(self, newest: Newest) -> None:
         """Take the newest known values of tags of which nothing has come yet."""
@@ -194,7 +239,7 @@ class RuleBook:
         at, numbers, words, times = at[good], numbers[good], words[good], times[good]
         before, elapsed_s = self._value[at], (times - self._occurred[at]) / 1e6
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.abs(numbers - before) / elapsed_s * 60
+            rate = np.abs(numbers - before) / np.maximum(elapsed_s, SHORTEST_RATE_S) * 60
         least = np.minimum(np.abs(numbers), np.abs(before))
         most = np.maximum(np.abs(numbers), np.abs(before))
         # To start or to stop is no rate: pumps and supplies by turns do so all day.
@@ -319,8 +364,12 @@ class RuleBook:
         wanted[at[whole & known]] = silent[whole & known]
         # Of a silent asset the whole is told, not each of its tags.
         own = ~whole & (speaks == Speaks.FRESH)
-        seen = self._seen[channel[own]]
-        wanted[at[own]] = now - seen > self._limit_s[channel[own]]
+        at, channel = at[own], channel[own]
+        # A start is no news of a tag: what stood goes on, what is known is waited for from now on.
+        unseen, before = np.isnan(self._seen[channel]), wanted[at]
+        self._seen[channel[unseen & ~before & (self._occurred[channel] > 0)]] = now
+        late = now - self._seen[channel] > self._limit_s[channel]
+        wanted[at] = np.where(unseen, before, late)
 
     def crossed(self) -> dict[str, set[RuleKind]]:
         """Serial number to the kinds of limits that its values are beyond, told or not yet."""
@@ -330,9 +379,23 @@ class RuleBook:
             found.setdefault(self.points.keys[at][0], set()).add(kind)
         return found
 
-    def standing(self) -> list[Finding]:
-        """What is active, to be told again."""
-        return [self._finding(at) for at in np.flatnonzero(self._alarmed).tolist()]
+    def standing(
+        self, is_told: Callable[[str, str, int], bool] = lambda *_: False
+    ) -> list[Finding]:
+        """What is active, to be told again.
+
+        Args:
+            is_told: Whether serial number, condition and priority need not be: a finding costs
+                much more than the question, and there may be a hundred thousand.
+        """
+        points = self.points
+        active = np.flatnonzero(self._alarmed)
+        rules = points.rule[active].tolist()
+        return [
+            self._finding(at)
+            for at, rule in zip(active.tolist(), rules, strict=True)
+            if not is_told(*points.keys[at], points.rules[rule].priority)
+        ]
 
     @property
     def active(self) -> set[Key]:
@@ -378,27 +441,11 @@ class RuleBook:
         return int(np.argmax(mine)) if mine.any() else NO_CHANNEL
 
 
-class _State:
-    """What a book knew before its points were exchanged."""
-
-    def __init__(self, book: RuleBook) -> None:
-        self.speaks, self.spoiled = book._speaks, book._spoiled
-        self.alarmed, self._wanted, self._since = book._alarmed, book._wanted, book._since
-        self._channels = [getattr(book, name) for name in _CHANNEL_ARRAYS]
-
-    def carry_channel(self, book: RuleBook, from_: int, to: int) -> None:
-        for name, old in zip(_CHANNEL_ARRAYS, self._channels, strict=True):
-            getattr(book, name)[to] = old[from_]
-
-    def carry_point(self, book: RuleBook, from_: int, to: int) -> None:
-        book._alarmed[to] = self.alarmed[from_]
-        book._wanted[to] = self._wanted[from_]
-        book._since[to] = self._since[from_]
-
-
-_CHANNEL_ARRAYS: Final = (
+_OF_ASSETS: Final = ("_spoiled", "_speaks")
+_OF_CHANNELS: Final = (
     "_value", "_shown", "_rate", "_bad", "_occurred", "_seen", "_limit_s", "_frozen",
 )  # fmt: skip
+_OF_POINTS: Final = ("_alarmed", "_wanted", "_since")
 
 
 def _over(serial: str, condition: str) -> Finding:

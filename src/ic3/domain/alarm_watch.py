@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ic3.domain.alarm_book import Newest, RuleBook, Speaks
+from ic3.domain.alarm_book import Moves, Newest, RuleBook, Speaks
 from ic3.domain.alarm_points import Points
 from ic3.domain.alarm_sources import CLOCK, SOURCE, Clocks, SourceWords
 from ic3.domain.alarms import Alarms, Finding
@@ -32,19 +32,22 @@ class AssetWatch:
         self.clocks = Clocks()
         self.words = SourceWords(self._open_words)
         self._ahead: list[str] = []
+        self._answered = float("-inf")
+        self._answers = 0
         self._restored = False
 
-    def adopt(self, points: Points, newest: Newest) -> list[Finding]:
+    def adopt(self, points: Points, newest: Newest, moves: Moves | None = None) -> list[Finding]:
         """Go on with other rules or another register.
 
         Args:
             points: As compiled.
             newest: Serial number to newest readings, for tags that nothing has come of yet.
+            moves: From the points of the book to these, where somebody has found them.
 
         Returns:
             What returns because no rule watches it any more.
         """
-        over = self.book.adopt(points, standing=self._stands)
+        over = self.book.adopt(points, standing=self._stands, moves=moves)
         self.book.seed(newest)
         watched = set(points.keys)
         orphans = [
@@ -80,6 +83,8 @@ class AssetWatch:
             now_us: The wall clock, for stamps.
         """
         self._freshness.judge(now=now, now_us=now_us)
+        if self._freshness.answers != self._answers:
+            self._answers, self._answered = self._freshness.answers, now
         self._hear(now)
         self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
@@ -101,8 +106,9 @@ class AssetWatch:
         return found
 
     def standing(self) -> Sequence[Finding]:
-        """All that is active: told again, it comes back where the list of alarms was full."""
-        return [*self.book.standing(), *self.words.standing(), *self.clocks.standing()]
+        """What is active and not in the list of alarms, for it may have been full."""
+        book = self.book.standing(self._is_told)
+        return [*book, *self.words.standing(), *self.clocks.standing()]
 
     def _hear(self, now: float) -> None:
         held = self.clocks.held()
@@ -117,11 +123,19 @@ class AssetWatch:
             return Speaks.ASTRAY
         if state is State.STALE and not self._freshness.knows_pace(serial, now=now):
             return Speaks.UNKNOWN  # a logger that speaks once an hour, met for the first time
+        if state is State.STALE and not self._freshness.was_due(serial, at=self._answered):
+            # Nobody has asked since it was due, or the gateway has not answered: that is one
+            # alarm of its own, not one an asset.
+            return Speaks.UNKNOWN
         return _SPEAKS[state]
 
     def _stands(self, serial: str, condition: str) -> bool:
         alarm = self._alarms.find("asset", serial, condition)
         return alarm is not None and alarm.active
+
+    def _is_told(self, serial: str, condition: str, priority: int) -> bool:
+        alarm = self._alarms.find("asset", serial, condition)
+        return alarm is not None and alarm.active and alarm.priority <= priority
 
     def _open_words(self, serial: str) -> list[str]:
         return [

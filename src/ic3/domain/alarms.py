@@ -15,7 +15,7 @@ When its hold ends while it is active, it calls as if it were new.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ OPEN_LIMIT: Final = 100_000
 HOLDS_LIMIT: Final = 10_000
 
 SourceKind = Literal["asset", "dma", "system"]
+SOURCE_KINDS: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
 Source = tuple[SourceKind, str]
 
 
@@ -343,9 +344,7 @@ class Alarms:
         self._holds[made.id] = made
         for listener in self._hold_listeners:
             listener(made)
-        called = [each for each in self._open.values() if each.held is None]
-        covered = [each for each in called if made.covers(each, at_us)]
-        self._apply_holds(covered, at_us, who=made.who, note=made.reason)
+        self._apply_holds(self._covered(made, at_us), at_us, who=made.who, note=made.reason)
         return made
 
     def release(self, hold_id: int, *, who: str | None, at_us: int) -> Hold:
@@ -360,7 +359,7 @@ class Alarms:
         ended = msgspec.structs.replace(held, ended_us=at_us, ended_by=who)
         for listener in self._hold_listeners:
             listener(ended)
-        freed = [each for each in self._open.values() if each.hold_id == hold_id]
+        freed = [each for each in self._within(held) if each.hold_id == hold_id]
         self._apply_holds(freed, at_us, who=who, note=None)
         return ended
 
@@ -376,9 +375,20 @@ class Alarms:
         begun = [each for each in self._holds.values() if self._expired_us < each.from_us <= at_us]
         self._expired_us = at_us
         for hold in begun:
-            called = [each for each in self._open.values() if each.held is None]
-            covered = [each for each in called if hold.covers(each, at_us)]
-            self._apply_holds(covered, at_us, who=None, note=None)
+            self._apply_holds(self._covered(hold, at_us), at_us, who=None, note=None)
+
+    def _covered(self, hold: Hold, at_us: int) -> list[Alarm]:
+        """The open alarms that call and that a hold keeps from it."""
+        return [
+            each for each in self._within(hold) if each.held is None and hold.covers(each, at_us)
+        ]
+
+    def _within(self, hold: Hold) -> list[Alarm]:
+        """The open alarms among which are all that a hold may cover: of one source few."""
+        if hold.source is None:
+            return list(self._open.values())
+        kinds = SOURCE_KINDS if hold.source_kind is None else (hold.source_kind,)
+        return [alarm for kind in kinds for alarm in self.of(kind, hold.source)]
 
     def _raise(self, finding: Finding, at_us: int) -> None:
         if len(self._open) >= OPEN_LIMIT:

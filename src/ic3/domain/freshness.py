@@ -199,6 +199,7 @@ class Freshness:
 
     Attributes:
         revision: Grows whenever an asset's state or newest time may have moved.
+        answers: Sweeps that brought anything.
     """
 
     def __init__(self, *, interval_s: float, raw_days: int) -> None:
@@ -220,6 +221,7 @@ class Freshness:
         self._looked = False
         self._sorted: list[str] | None = []
         self.revision = 0
+        self.answers = 0
         self._touched: set[str] = set()
         self._moved: set[str] = set()
         self.clock_offset_s: float | None = None
@@ -303,6 +305,7 @@ class Freshness:
             self._touched.update(self._assets)
             self._tell(sweep, None, FeedEvent.GATEWAY_BACK)
         self._failures = 0
+        self.answers += 1
         if self._unbroken_since is None:
             self._unbroken_since = sweep.started
         for envelope in sweep.envelopes:
@@ -369,6 +372,18 @@ class Freshness:
     def gateway_lost(self) -> bool:
         """Whether the last three sweeps brought nothing at all."""
         return self._failures >= MISSED_SWEEPS
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last sweep brought nothing at all."""
+        return self._failures > 0
+
+    def was_due(self, serial: str, *, at: float) -> bool:
+        """Whether a new record of an asset was overdue at a time on the monotonic clock."""
+        asset = self._assets.get(serial)
+        if asset is None or asset.last_new is None:
+            return False
+        return not self._is_within(serial, at - asset.last_new)
 
     def knows_pace(self, serial: str, *, now: float) -> bool:
         """Whether its silence says anything: its cadence is learned, or a day has passed.

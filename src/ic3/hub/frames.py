@@ -155,6 +155,8 @@ class Encoded:
     def event(self) -> bytes:
         """The same as a server-sent event."""
         if self._event is None:
-            head = f"id: {self.epoch}-{self.seq}\nevent: {self.op}\ndata: ".encode()
+            # One that is cut off between the greeting and its snapshot has nothing to go on from.
+            number = "" if self.op == "hello" else f"id: {self.epoch}-{self.seq}\n"
+            head = f"{number}event: {self.op}\ndata: ".encode()
             self._event = head + self.payload + b"\n\n"
         return self._event

@@ -64,6 +64,9 @@ class Notices:
         self.routes_changed = True
         self.left_out = 0
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def put(self, change: Change) -> None:
         """Hand over a change; never waits."""
         if len(self._waiting) >= QUEUE_LIMIT:

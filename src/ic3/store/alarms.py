@@ -89,9 +89,15 @@ SELECT id, kind, reason, who, from_at, until_at, source_kind, source, condition,
     ended_at, ended_by
 FROM ic3_alarm_hold WHERE ended_at IS NULL ORDER BY id
 """
-# The history may know an alarm that the outage did not let us keep.
+# The history may know an alarm that the outage did not let us keep, and so may the outbox and the
+# work orders, which are written beside it: a number that is given again would be taken for one that
+# was told, or that has an order.
 LAST_IDS: Final = """
-SELECT greatest((SELECT max(id) FROM ic3_alarm), (SELECT max(alarm_id) FROM ic3_alarm_event), 0),
+SELECT greatest((SELECT max(id) FROM ic3_alarm), (SELECT max(alarm_id) FROM ic3_alarm_event),
+        (SELECT max(alarm_id) FROM (SELECT alarm_id FROM ic3_delivery
+            ORDER BY id DESC LIMIT 20000) newest),
+        (SELECT max(alarm_id) FROM (SELECT alarm_id FROM ic3_work_order
+            ORDER BY id DESC LIMIT 20000) newest), 0),
     coalesce((SELECT max(id) FROM ic3_alarm_hold), 0)
 """
 ALARM: Final = """

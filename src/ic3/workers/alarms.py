@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ic3.clock import Clock
-from ic3.domain.alarm_points import compile_points
-from ic3.domain.alarm_rules import RuleTable
+from ic3.domain.alarm_book import Moves, moves_between
+from ic3.domain.alarm_points import Points, compile_points
+from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarm_system import EVENT_LASTS_S, Event, Facts, SystemWatch
 from ic3.domain.alarm_watch import AssetWatch
 from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.alarms import Finding
 from ic3.domain.envelope import Envelope
 from ic3.domain.latest import LatestReadings
+from ic3.domain.mapping import Register
 from ic3.domain.status import Feed
 from ic3.observations import (
     ConservationBroken,
@@ -184,8 +186,10 @@ class Alarms:
         version = (rules.version, register.version)
         if register.version and version != self._compiled:
             # A hundred thousand assets take seconds: sweeps go on beside it.
-            points = await asyncio.to_thread(compile_points, rules.rules, register)
-            found = self.assets.adopt(points, self._latest.state_of)
+            points, moves = await asyncio.to_thread(
+                _compiled, rules.rules, register, self.assets.book.points
+            )
+            found = self.assets.adopt(points, self._latest.state_of, moves)
             self._report(found, self._clock.now_us())
             self._compiled = version
         if self._latest.restored and self._compiled and not self._seeded:
@@ -202,8 +206,8 @@ class Alarms:
             self._away_since = None
         elif self._away_since is None:
             self._away_since = now
-        if error is not None or freshness.gateway_lost:
-            # Once it is back, the next run has its time.
+        if error is not None or freshness.is_failing:
+            # Once it is back, the next run has its time; three failures are an alarm of their own.
             self._noticed.last_run = now
         if error is not None:
             self._noticed.forget("storer")
@@ -215,3 +219,9 @@ class Alarms:
             own_clock=freshness.own_clock.words if freshness.own_clock else None,
             open_alarms=len(self._alarms), events=self._noticed.events(),
         )  # fmt: skip
+
+
+def _compiled(rules: Iterable[Rule], register: Register, before: Points) -> tuple[Points, Moves]:
+    """The points, and what of those before they are."""
+    points = compile_points(rules, register)
+    return points, moves_between(before, points)
