@@ -1,0 +1,136 @@
+"""An engineer of one domain works through lists that hold other domains too: S19, S20."""
+
+import json
+from typing import Any
+
+import pytest
+from serving import Site
+from test_api_scope import DOMAINS, MINE, OTHER, known
+
+from ic3.domain.users import Role
+from ic3.store.register import RegisterStore
+
+STRAY = "stray"
+FILL = """
+INSERT INTO assets (asset_id, domain, first_seen_at, last_seen_at)
+    VALUES ('stray', 'DEL-D02', now(), now());
+INSERT INTO ic3_inbox (kind, serial, tag_code, domain, first_seen_at, last_seen_at, times_seen,
+    samples)
+VALUES ('tag', 'mine', 'T', 'DEL-D02', now(), now(), 1, '[1]'),
+    ('tag', 'other''s', 'T', 'DEL-D01', now(), now(), 1, '[42]'),
+    ('asset', 'stray', '', 'DEL-D02', now(), now(), 1, '[]');
+INSERT INTO dead_letter (scope, reason, key, raw, raw_length, raw_sha256, first_seen_at,
+    last_seen_at, times_seen)
+SELECT 'inner', 'bad_json', convert_to('ic3:latest:' || serial, 'UTF8'), 'secret', 6,
+    convert_to(serial, 'UTF8'), now(), now(), 1
+FROM unnest(ARRAY['mine', 'other''s', 'stray', 'unheard of']) AS serial;
+INSERT INTO ic3_alarm (id, version, source_kind, source, condition, domain, priority, state, active,
+    text, notify, raised_at, flaps, comments)
+SELECT n, 1, 'asset', 'asset ' || n, 'stale', 'DEL-D0' || n, 1, 'unacknowledged', true, '', '[]',
+    now(), 0, 0
+FROM generate_series(1, 2) AS n;
+INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event, next_at,
+    created_at, queued_at)
+SELECT 1, 'r', id, 1, 'new', 1, '{}', now(), now(), now() FROM ic3_alarm;
+INSERT INTO ic3_replay (kind, created_by, reason, filter, registry_version)
+SELECT 'map', 'boss', serialnumber, jsonb_build_object('register_ids', jsonb_build_array(asset_id)),
+    1 FROM ic3_asset_master;
+INSERT INTO ic3_replay (kind, created_by, reason, filter, registry_version)
+VALUES ('map', 'boss', 'everything', '{}', 1)
+"""
+
+
+async def filled(site: Site) -> None:
+    """Something of each of two domains in every list."""
+    await RegisterStore(site.database).import_rows(
+        {"register": [{"serialnumber": MINE, "domain": "DEL-D01"},
+                      {"serialnumber": OTHER, "domain": "DEL-D02"}]}
+    )  # fmt: skip
+    known(site)
+    async with site.database.connection() as connection:
+        await connection.execute(FILL)
+
+
+async def call(
+    site: Site, method: str, path: str, body: object = None, *,
+    domains: frozenset[str] | None = DOMAINS,
+) -> tuple[int, Any]:  # fmt: skip
+    """A request of an engineer."""
+    answer = await site.ask(
+        method, path, token=site.token(Role.ENGINEER, domains=domains),
+        headers=[("Content-Type", "application/json")],
+        body=b"" if body is None else json.dumps(body).encode(),
+    )  # fmt: skip
+    return answer.status, answer.json()
+
+
+async def test_s20_the_inbox_counts_and_lists_only_what_is_in_scope(stored: Site) -> None:
+    await filled(stored)
+    _, found = await call(stored, "GET", "/api/inbox")
+    assert [each["serial"] for each in found["lines"]] == [MINE]
+    assert (found["counts"]["tag"]["open"], found["counts"]["asset"]["open"]) == (1, 0)
+    _, everything = await call(stored, "GET", "/api/inbox", domains=None)
+    assert len(everything["lines"]) == 3
+
+
+async def test_s19_a_line_of_another_domain_cannot_be_ignored(stored: Site) -> None:
+    await filled(stored)
+    line = {"kind": "tag", "serial": OTHER, "tag_code": "T", "reason": "x"}
+    status, other = await call(stored, "POST", "/api/inbox/ignore", line)
+    _, stranger = await call(stored, "POST", "/api/inbox/ignore", {**line, "serial": "nobody's"})
+    assert status == 422
+    assert other["detail"].replace(OTHER, "?") == stranger["detail"].replace("nobody's", "?")
+    assert (await call(stored, "POST", "/api/inbox/ignore", {**line, "serial": MINE}))[0] == 200
+
+
+async def test_s20_quarantine_shows_and_replays_only_what_is_in_scope(stored: Site) -> None:
+    await filled(stored)
+    _, found = await call(stored, "GET", "/api/quarantine")
+    (item,) = found["items"]
+    assert (item["key"], found["counts"][0]["items"]) == (f"ic3:latest:{MINE}", 1)
+    _, everything = await call(stored, "GET", "/api/quarantine", domains=None)
+    assert everything["counts"][0]["items"] == 4
+    for each in everything["items"]:
+        status, _ = await call(stored, "GET", f"/api/quarantine/{each['id']}")
+        assert status == (200 if each["id"] == item["id"] else 404)
+    ids = [each["id"] for each in everything["items"]]
+    _, replayed = await call(stored, "POST", "/api/quarantine/replay", {"ids": ids})
+    assert [each["id"] for each in replayed["items"]] == [item["id"]]
+
+
+async def test_s19_jobs_over_another_domain_are_neither_seen_nor_made_nor_ended(
+    stored: Site,
+) -> None:
+    await filled(stored)
+    _, everything = await call(stored, "GET", "/api/replays", domains=None)
+    numbers = {each["reason"]: each["id"] for each in everything["replays"]}
+    assert len(numbers) == 3
+    _, found = await call(stored, "GET", "/api/replays")
+    assert [each["reason"] for each in found["replays"]] == [MINE]
+    for reason, number in numbers.items():
+        status, _ = await call(stored, "POST", f"/api/replays/{number}/cancel", {})
+        assert status == (200 if reason == MINE else 404)
+    mine, other = (
+        next(
+            each["scope"]["register_ids"] for each in everything["replays"] if each["reason"] == of
+        )
+        for of in (MINE, OTHER)
+    )
+    for ids, expected in ((mine, 200), (other, 403), ([*mine, *other], 403), (None, 403)):
+        wanted = {"reason": "x"} if ids is None else {"reason": "x", "asset_ids": ids}
+        status, _ = await call(stored, "POST", "/api/replays", wanted)
+        assert status == expected, ids
+
+
+async def test_s20_deliveries_of_alarms_of_another_domain_are_not_listed(stored: Site) -> None:
+    await filled(stored)
+    _, found = await call(stored, "GET", "/api/notifications/deliveries")
+    assert [each["alarm_id"] for each in found["deliveries"]] == [1]
+
+
+@pytest.mark.parametrize("path", ["/api/inbox", "/api/quarantine", "/api/replays"])
+async def test_s20_who_sees_all_sees_all_lists(stored: Site, path: str) -> None:
+    await filled(stored)
+    status, found = await call(stored, "GET", path, domains=None)
+    assert status == 200
+    assert len(next(each for each in found.values() if isinstance(each, list))) > 0
