@@ -1,15 +1,18 @@
 """A user of one domain asks everywhere for what is another's: S17, S19, S20."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from serving import NOW, NOW_US, Site, envelope, until
+from serving import NOW, NOW_US, Site, envelope, read_answer, serving, until
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from ic3.api import ROUTES
+from ic3.api.server import EVERYBODY, Route
 from ic3.domain.access import Known
 from ic3.domain.alarms import Finding, SourceKind
 from ic3.domain.freshness import FeedEvent, Happened
@@ -17,6 +20,7 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Principal, Role
 from ic3.store.register import RegisterStore
+from ic3.store.scope import CALLER
 from ic3.store.states import StateStore
 
 MINE, OTHER, STRANGER = "mine", "other's", "nobody's"
@@ -265,3 +269,22 @@ async def test_s12_an_open_socket_ends_with_its_login(site: Site, path: str) -> 
             await to_the_end(wire)
     assert ended.value.rcvd is not None
     assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (1008, "the login has ended")
+
+
+async def whose() -> dict[str, str]:
+    """On whose behalf the database would be asked."""
+    return {"caller": CALLER.get()}
+
+
+async def test_s19_a_request_of_nobody_is_not_asked_on_behalf_of_the_one_before() -> None:
+    async with serving(routes=(*ROUTES, Route("GET", "/api/whose", whose, EVERYBODY))) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        # In one packet: the second is begun where the first ends.
+        writer.write(
+            site.request("GET", "/api/whose", token=site.token())
+            + site.request("GET", "/api/whose")
+        )
+        async with asyncio.timeout(10):
+            first, second = [(await read_answer(reader)).json()["caller"] for _ in range(2)]
+        writer.close()
+    assert (first, second) == ("*", "")
