@@ -494,6 +494,10 @@ async def login(
     request: Request[Any, Any, Any],
 ) -> Response[AccessToken]:
     """Exchange user name and password for an access token and a refresh token."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A form of another site can send any body, but not as JSON: it logs nobody in as another.
+    if data.cookie and kind != "application/json":
+        raise ApiError(415, "not json", "send Content-Type: application/json for a cookie")
     client = request.headers.get("user-agent", "").replace("\0", "")
     token, refresh = await logins.login(data, _whence(request), client)
     return _with_refresh(token, refresh, as_cookie=data.cookie)
