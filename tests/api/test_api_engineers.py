@@ -83,6 +83,30 @@ async def test_s19_a_line_of_another_domain_cannot_be_ignored(stored: Site) -> N
     assert (await call(stored, "POST", "/api/inbox/ignore", {**line, "serial": MINE}))[0] == 200
 
 
+@pytest.mark.parametrize("serial", [STRAY, "of no domain"])
+async def test_s19_an_asset_of_another_domain_cannot_be_claimed(stored: Site, serial: str) -> None:
+    await filled(stored)
+    async with stored.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO assets (asset_id, first_seen_at, last_seen_at)"
+            " VALUES ('of no domain', now(), now())"
+        )
+    mine = {"domain": "DEL-D01"}
+    for path, name in (("/api/assets", "serialnumber"), ("/api/inbox/register", "serial")):
+        status, _ = await call(stored, "POST", path, {name: serial, **mine})
+        assert status == 403, path
+        status, _ = await call(stored, "POST", path, {name: f"new by {path}", **mine})
+        assert status in {200, 201}, path
+    answer = await stored.ask(
+        "POST", "/api/register/import?table=register",
+        token=stored.token(Role.ENGINEER, domains=DOMAINS), headers=[("Content-Type", "text/csv")],
+        body=f"serialnumber,domain\n{serial},DEL-D01\n".encode(),
+    )  # fmt: skip
+    assert answer.status == 403
+    status, _ = await call(stored, "POST", "/api/assets", {"serialnumber": serial}, domains=None)
+    assert status == 201
+
+
 async def test_s20_quarantine_shows_and_replays_only_what_is_in_scope(stored: Site) -> None:
     await filled(stored)
     _, found = await call(stored, "GET", "/api/quarantine")
