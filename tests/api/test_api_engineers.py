@@ -158,3 +158,33 @@ async def test_s20_who_sees_all_sees_all_lists(stored: Site, path: str) -> None:
     status, found = await call(stored, "GET", path, domains=None)
     assert status == 200
     assert len(next(each for each in found.values() if isinstance(each, list))) > 0
+
+
+async def test_s19_nobody_decides_over_the_alarm_rules_of_another_domain(stored: Site) -> None:
+    await filled(stored)
+    path, plain = "/api/alarm-rules", {"kind": "high", "limit": 1, "parameter": "FLOW"}
+    selectors: dict[str, dict[str, str]] = {
+        "all": {}, "mine": {"domain": "DEL-D01"}, "other": {"domain": "DEL-D02"},
+        "my asset": {"serial": MINE}, "other asset": {"serial": OTHER},
+    }  # fmt: skip
+    numbers = {}
+    for name, selector in selectors.items():
+        rule: dict[str, object] = {**plain, **selector}
+        status, _ = await call(stored, "POST", path, {**rule, "name": f"try {name}"})
+        assert status == (200 if name.startswith("m") else 403), name
+        _, made = await call(stored, "POST", path, {**rule, "name": name}, domains=None)
+        numbers[name] = made["id"]
+    _, found = await call(stored, "GET", path)
+    shown = {each["name"] for each in found["rules"]}
+    assert shown == {"all", "mine", "my asset", "try mine", "try my asset"}
+    for name, expected in {"all": 403, "mine": 200, "other": 404, "other asset": 404}.items():
+        for method in ("PATCH", "DELETE"):
+            change = {"version": 1, "enabled": False}
+            status, _ = await call(stored, method, f"{path}/{numbers[name]}", change)
+            assert status == expected, (method, name)
+    change = {"version": 1, "domain": "DEL-D02"}
+    assert (await call(stored, "PATCH", f"{path}/{numbers['my asset']}", change))[0] == 403
+    answer = await stored.ask(
+        "POST", f"{path}/import", token=stored.token(Role.ENGINEER, domains=DOMAINS), body=b"x"
+    )
+    assert answer.status == 403
