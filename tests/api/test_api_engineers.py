@@ -7,7 +7,10 @@ import pytest
 from serving import Site
 from test_api_scope import DOMAINS, MINE, OTHER, known
 
+from ic3.api.alarms import FIRST_PAGE
+from ic3.domain.alarm_history import AlarmFilter
 from ic3.domain.users import Role
+from ic3.store.alarms import AlarmStore
 from ic3.store.register import RegisterStore
 
 STRAY = "stray"
@@ -177,14 +180,29 @@ async def test_s19_nobody_decides_over_the_alarm_rules_of_another_domain(stored:
     _, found = await call(stored, "GET", path)
     shown = {each["name"] for each in found["rules"]}
     assert shown == {"all", "mine", "my asset", "try mine", "try my asset"}
-    for name, expected in {"all": 403, "mine": 200, "other": 404, "other asset": 404}.items():
+    expectations = {"all": 403, "mine": 200, "other": 404, "other asset": 404}
+    for name, expected in expectations.items():
         for method in ("PATCH", "DELETE"):
             change = {"version": 1, "enabled": False}
             status, _ = await call(stored, method, f"{path}/{numbers[name]}", change)
             assert status == expected, (method, name)
-    change = {"version": 1, "domain": "DEL-D02"}
-    assert (await call(stored, "PATCH", f"{path}/{numbers['my asset']}", change))[0] == 403
+    away = {"version": 1, "domain": "DEL-D02"}
+    assert (await call(stored, "PATCH", f"{path}/{numbers['my asset']}", away))[0] == 403
     answer = await stored.ask(
         "POST", f"{path}/import", token=stored.token(Role.ENGINEER, domains=DOMAINS), body=b"x"
     )
     assert answer.status == 403
+
+
+@pytest.mark.parametrize("sources", [(), ("asset 1", "asset 2")])
+async def test_s20_the_past_of_alarms_is_scoped_without_row_security_too(
+    stored: Site, sources: tuple[str, ...]
+) -> None:
+    await filled(stored)
+    store = AlarmStore(stored.database)  # of the owner, whom no policy binds
+    for scope, ids in ((DOMAINS, [1]), (None, [2, 1]), (frozenset[str](), list[int]())):
+        wanted = AlarmFilter(sources=sources, scope=scope)
+        page = await store.page(wanted, limit=9, before=FIRST_PAGE)
+        assert [each.id for each in page] == ids
+    answer = await stored.ask("GET", "/api/alarms.csv", token=stored.token(domains=DOMAINS))
+    assert (answer.body.count(b"asset 1"), answer.body.count(b"asset 2")) == (1, 0)
