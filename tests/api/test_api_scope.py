@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from serving import NOW, NOW_US, Site, envelope, read_answer, serving, until
+from serving import NOW, NOW_US, Site, envelope, read_answer, run, serving, until
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -242,6 +242,24 @@ async def test_s17_the_numbered_protocol_tells_only_of_what_is_in_scope(site: Si
         site.numbered.flush()
         state = json.loads(await wire.recv())
         assert (state["op"], [each[0] for each in state["s"]]) == ("state", [index])
+
+
+async def test_s17_an_asset_that_moves_to_another_domain_is_told_no_more(site: Site) -> None:
+    known(site)
+    site.numbered.start_over()
+    ticket = site.tickets.make(Principal("asha", Role.VIEWER, 2e9, DOMAINS))
+    async with await site.dial(f"/ws/v1?ticket={ticket}") as wire:
+        _, snapshot = [json.loads(await wire.recv()) for _ in range(2)]
+        await wire.send(json.dumps({"op": "sub", "assets": [snapshot["assets"][0][0]]}))
+        assert json.loads(await wire.recv())["op"] == "asset"
+        moved = RegisteredAsset(1, MINE, {"FLOW": FLOW}, "DEL-D02")
+        site.latest.register = Register(2, {MINE: moved}, {3: FLOW})
+        site.clock.advance(2)
+        site.numbered.start_over()
+        site.numbered.run_ended(run(1), {})
+        told = [json.loads(await wire.recv()) for _ in range(2)]
+    assert [each["op"] for each in told] == ["snapshot", "run"]
+    assert told[0]["assets"] == []
 
 
 async def test_s17_the_snapshot_of_a_scope_is_its_own(site: Site) -> None:
