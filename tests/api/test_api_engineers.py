@@ -206,3 +206,25 @@ async def test_s20_the_past_of_alarms_is_scoped_without_row_security_too(
         assert [each.id for each in page] == ids
     answer = await stored.ask("GET", "/api/alarms.csv", token=stored.token(domains=DOMAINS))
     assert (answer.body.count(b"asset 1"), answer.body.count(b"asset 2")) == (1, 0)
+
+
+async def test_s20_routes_of_notification_name_nothing_of_another_domain(stored: Site) -> None:
+    await filled(stored)
+    wanted: dict[str, dict[str, list[str]]] = {
+        "all": {}, "mine": {"domains": ["DEL-D01", "DEL-D02"], "sources": [MINE, OTHER]},
+        "other": {"domains": ["DEL-D02"]}, "other asset": {"sources": [OTHER]},
+    }  # fmt: skip
+    for name, selectors in wanted.items():
+        made = await stored.ask(
+            "POST", "/api/notifications/routes", token=stored.token(Role.ADMIN),
+            headers=[("Content-Type", "application/json")],
+            body=json.dumps(
+                {"name": name, "kind": "email", "recipients": ["a@b.example"], **selectors}
+            ).encode(),
+        )  # fmt: skip
+        assert made.status == 200
+    _, found = await call(stored, "GET", "/api/notifications/routes")
+    shown = {each["name"]: (each["domains"], each["sources"]) for each in found["routes"]}
+    assert shown == {"all": ([], []), "mine": (["DEL-D01"], [MINE])}
+    _, everything = await call(stored, "GET", "/api/notifications/routes", domains=None)
+    assert len(everything["routes"]) == 4
