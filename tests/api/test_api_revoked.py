@@ -1,4 +1,4 @@
-"""What was handed out before a login ended opens nothing after it: S12, S13."""
+"""What opens nothing: tickets of an ended login, paths spelt otherwise; S12, S14, S24."""
 
 import pytest
 from serving import Site
@@ -47,3 +47,20 @@ def test_s12_a_login_that_ends_while_a_socket_opens_closes_it() -> None:
     access.replace(ENDED)
     with admission.held(WHO, writer):
         assert writer.closed == [(1008, "the login has ended")]
+
+
+@pytest.mark.parametrize("path", ["/api/stream/", "/api/stream//", "//api/stream", "/api//stream"])
+async def test_s14_a_stream_is_refused_to_another_origin_however_it_is_spelt(
+    site: Site, path: str
+) -> None:
+    answer = await site.head("GET", path, token=site.token(), headers=[("Origin", "http://evil")])
+    assert answer.status in {403, 404}
+
+
+@pytest.mark.parametrize("path", ["/api/audit", "/api/audit.csv"])
+@pytest.mark.parametrize("name", ["who", "what", "object"])
+async def test_s24_a_nul_in_a_filter_of_the_audit_log_is_refused(
+    stored: Site, path: str, name: str
+) -> None:
+    answer = await stored.ask("GET", f"{path}?{name}=%00", token=stored.token(Role.ADMIN))
+    assert answer.status == 422

@@ -246,7 +246,7 @@ class Front:
         # Routes match the undecoded path: %2F is part of a serial number, not a separator.
         scope["path"] = scope["raw_path"].decode("latin-1")
         request_id, refused = secrets.token_hex(8), None
-        if (admit := self._admissions.get(path)) is not None:
+        if (admit := self._admissions.get(_as_routed(path))) is not None:
             try:
                 principal = admit(scope)
             except ApiError as error:
@@ -541,6 +541,11 @@ def _only_value(query: bytes, parameter: str | None) -> str | None:
         return None
     pairs = parse_qsl(query.decode("latin-1"))
     return pairs[0][1] if len(pairs) == 1 else None
+
+
+def _as_routed(path: str) -> str:
+    """The framework takes a path with more slashes, between or behind, for the same."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 async def _answer_hot(
