@@ -369,7 +369,7 @@ async def serving(
         users=logins.users, logins=logins.store, keys=ApiKeyStore(requests), clock=clock,
         hash=passwords.hash, reload=logins.reload,
     )  # fmt: skip
-    networks = NetworkStore(database)
+    networks, asked_networks = NetworkStore(database), NetworkStore(requests)
     layers = Layers(latest=latest, freshness=feed.freshness, alarms=alarms, area=None)
     scoped = dict(scopes or {})
 
@@ -393,11 +393,11 @@ async def serving(
                 },
                 allow_private, Router(ZoneInfo(ZONE)), clock,
             ),
-            "asset_store": AssetStore(database), "parameter_store": ParameterStore(database),
-            "conflict_store": ConflictStore(database), "exports": ExportStore(database),
-            "importer": MappingStore(database.limited(60)),
+            "asset_store": AssetStore(requests), "parameter_store": ParameterStore(requests),
+            "conflict_store": ConflictStore(requests), "exports": ExportStore(requests),
+            "importer": MappingStore(requests.limited(60)),
             "cmms_sync": CmmsSync(
-                CmmsStore(database), cmms, clock=clock, observe=told.append
+                CmmsStore(requests), cmms, clock=clock, observe=told.append
             ),
             "quarantine": Quarantine(
                 QuarantineStore(requests), TelemetryStore(database), latest, clock, simulated=False
@@ -407,7 +407,8 @@ async def serving(
             ),
             "state_store": StateStore(requests),
             "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
-            "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
+            "network_store": asked_networks,
+            "map_reader": MapReader(asked_networks, layers, clock=clock),
             "public_address": PublicAddress(),
             "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(requests), clock, ZONE),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),

@@ -403,3 +403,12 @@ async def test_with_the_database_away_the_map_is_as_it_was_last_known(plant: Sit
 
 async def test_with_no_network_ever_read_the_database_is_said_to_be_away(site: Site) -> None:
     assert (await site.get("/api/gis/pipes")).status == 503
+
+
+async def test_s20_the_network_that_is_kept_is_not_that_of_who_asked_first(plant: Site) -> None:
+    plant.scopes["asha"] = frozenset({"DEL-D99"})
+    async with plant.database.connection() as connection:
+        await connection.execute("UPDATE ic3_network SET version = version + 1")
+    assert (await plant.get("/api/gis/dmas")).json()["features"] == []
+    plant.scopes.pop("asha")
+    assert (await plant.get("/api/gis/dmas")).json()["features"] != []

@@ -226,6 +226,23 @@ async def test_s03_an_address_is_slowed_over_many_names(stored: Site) -> None:
     assert (await stored.login("asha", WORD)).status == 200
 
 
+async def test_s03_ones_own_password_does_not_free_the_address_to_guess_others(
+    stored: Site,
+) -> None:
+    await enrol(stored)
+    for number in range(3):
+        assert (await stored.login(f"name {number}", "x")).status == 401
+    for number, wait_s in enumerate((1, 2, 4)):
+        stored.clock.advance(wait_s)
+        assert (await stored.login("asha", WORD)).status == 200
+        assert (await stored.login(f"other {number}", "x")).status == 401
+        assert (await stored.login("asha", WORD)).status == 429
+    # Others behind the same address do not wait for ever.
+    stored.clock.advance(1000)
+    for number in range(3):
+        assert (await stored.login(f"late {number}", "x")).status == 401
+
+
 async def test_s03_a_forwarding_header_does_not_make_another_address(stored: Site) -> None:
     await enrol(stored)
     statuses = []

@@ -217,6 +217,15 @@ async def test_s45_the_refresh_token_as_a_cookie_no_script_and_no_other_site_can
     assert "Max-Age=0" in (left.header("set-cookie") or "")
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_s45_a_form_of_another_site_logs_nobody_in(stored: Site, kind: str | None) -> None:
+    await enrol(stored)
+    body = json.dumps({"username": "asha", "password": WORD, "cookie": True}).encode()
+    headers = [("Content-Type", kind)] if kind else []
+    answer = await stored.ask("POST", "/api/auth/login", headers=headers, body=body)
+    assert (answer.status, answer.header("set-cookie")) == (415, None)
+
+
 async def test_s12_a_change_of_rights_counts_at_once(stored: Site) -> None:
     admin = await root(stored)
     await enrol(stored, "ravi", Role.ENGINEER)

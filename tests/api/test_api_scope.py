@@ -1,15 +1,18 @@
 """A user of one domain asks everywhere for what is another's: S17, S19, S20."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from serving import NOW, NOW_US, Site, envelope, until
+from serving import NOW, NOW_US, Site, envelope, read_answer, run, serving, until
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from ic3.api import ROUTES
+from ic3.api.server import EVERYBODY, Route
 from ic3.domain.access import Known
 from ic3.domain.alarms import Finding, SourceKind
 from ic3.domain.freshness import FeedEvent, Happened
@@ -17,6 +20,7 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Principal, Role
 from ic3.store.register import RegisterStore
+from ic3.store.scope import CALLER
 from ic3.store.states import StateStore
 
 MINE, OTHER, STRANGER = "mine", "other's", "nobody's"
@@ -240,6 +244,24 @@ async def test_s17_the_numbered_protocol_tells_only_of_what_is_in_scope(site: Si
         assert (state["op"], [each[0] for each in state["s"]]) == ("state", [index])
 
 
+async def test_s17_an_asset_that_moves_to_another_domain_is_told_no_more(site: Site) -> None:
+    known(site)
+    site.numbered.start_over()
+    ticket = site.tickets.make(Principal("asha", Role.VIEWER, 2e9, DOMAINS))
+    async with await site.dial(f"/ws/v1?ticket={ticket}") as wire:
+        _, snapshot = [json.loads(await wire.recv()) for _ in range(2)]
+        await wire.send(json.dumps({"op": "sub", "assets": [snapshot["assets"][0][0]]}))
+        assert json.loads(await wire.recv())["op"] == "asset"
+        moved = RegisteredAsset(1, MINE, {"FLOW": FLOW}, "DEL-D02")
+        site.latest.register = Register(2, {MINE: moved}, {3: FLOW})
+        site.clock.advance(2)
+        site.numbered.start_over()
+        site.numbered.run_ended(run(1), {})
+        told = [json.loads(await wire.recv()) for _ in range(2)]
+    assert [each["op"] for each in told] == ["snapshot", "run"]
+    assert told[0]["assets"] == []
+
+
 async def test_s17_the_snapshot_of_a_scope_is_its_own(site: Site) -> None:
     known(site)
     site.numbered.start_over()
@@ -265,3 +287,22 @@ async def test_s12_an_open_socket_ends_with_its_login(site: Site, path: str) -> 
             await to_the_end(wire)
     assert ended.value.rcvd is not None
     assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (1008, "the login has ended")
+
+
+async def whose() -> dict[str, str]:
+    """On whose behalf the database would be asked."""
+    return {"caller": CALLER.get()}
+
+
+async def test_s19_a_request_of_nobody_is_not_asked_on_behalf_of_the_one_before() -> None:
+    async with serving(routes=(*ROUTES, Route("GET", "/api/whose", whose, EVERYBODY))) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        # In one packet: the second is begun where the first ends.
+        writer.write(
+            site.request("GET", "/api/whose", token=site.token())
+            + site.request("GET", "/api/whose")
+        )
+        async with asyncio.timeout(10):
+            first, second = [(await read_answer(reader)).json()["caller"] for _ in range(2)]
+        writer.close()
+    assert (first, second) == ("*", "")

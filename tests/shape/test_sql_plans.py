@@ -172,7 +172,7 @@ A_LOGIN: Final[Mapping[str, Any]] = {
 
 PAGE_OF_ALARMS: Final[Mapping[str, Any]] = {
     "from_at": NOW - timedelta(days=1), "until_at": NOW, "before_at": NOW, "before_id": 10**9,
-    "priorities": None, "domains": None, "dma_ids": None, "sources": ["asset 1"],
+    "priorities": None, "scope": None, "domains": None, "dma_ids": None, "sources": ["asset 1"],
     "conditions": None, "text": None, "limit": 100,
 }  # fmt: skip
 

@@ -14,6 +14,8 @@ from ic3.domain.acts import Actor
 from ic3.domain.alarm_rule_files import RuleDiff, read_rules, rules_csv
 from ic3.domain.alarm_rules import Rule, RuleKind, check_rule
 from ic3.domain.alarms import Priority
+from ic3.domain.scope import AssetScope
+from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.store.alarm_rules import RuleStore, StoredRule
 
@@ -127,32 +129,41 @@ class FileRefused(msgspec.Struct, kw_only=True):
     problems: list[str]
 
 
-async def listed(rule_store: NamedDependency[RuleStore]) -> Rules:
-    """Every rule."""
-    found = [_view(each) for each in await rule_store.all()]
+async def listed(
+    rule_store: NamedDependency[RuleStore], asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
+) -> Rules:  # fmt: skip
+    """Every rule but those that name another's domain or asset."""
+    found = [
+        _view(each) for each in await rule_store.all()
+        if _is_shown(each.rule, _principal(request), asset_scope)
+    ]  # fmt: skip
     return Rules(len(found), found)
 
 
 async def make(
     data: JSONBody[RuleRequest], rule_store: NamedDependency[RuleStore],
-    request: Request[Any, Any, Any],
+    asset_scope: NamedDependency[AssetScope], request: Request[Any, Any, Any],
 ) -> RuleView:  # fmt: skip
-    """Make a rule."""
+    """Make a rule; who does not see all names a domain or an asset of theirs."""
     rule = Rule(rule_id=0, **_fields(data))
     _check(rule)
+    _check_scope(rule, _principal(request), asset_scope)
     return _view(await rule_store.add(_actor(request), rule))
 
 
 async def change(
     rule_id: FromPath[int], data: JSONBody[RuleChange], rule_store: NamedDependency[RuleStore],
-    request: Request[Any, Any, Any],
+    asset_scope: NamedDependency[AssetScope], request: Request[Any, Any, Any],
 ) -> RuleView:  # fmt: skip
     """Change what is named of a rule; refused where it has changed since it was read."""
-    before = await _known(rule_store, rule_id)
+    principal = _principal(request)
+    before = await _theirs(rule_store, rule_id, principal, asset_scope)
     fields = _fields(data)
     version = fields.pop("version")
     rule = msgspec.structs.replace(before.rule, **fields)
     _check(rule)
+    _check_scope(rule, principal, asset_scope)
     changed = await rule_store.change(_actor(request), rule, version=version)
     if changed is None:
         now = await _known(rule_store, rule_id)
@@ -164,9 +175,11 @@ async def change(
 
 
 async def remove(
-    rule_id: FromPath[int], rule_store: NamedDependency[RuleStore], request: Request[Any, Any, Any]
-) -> Gone:
+    rule_id: FromPath[int], rule_store: NamedDependency[RuleStore],
+    asset_scope: NamedDependency[AssetScope], request: Request[Any, Any, Any],
+) -> Gone:  # fmt: skip
     """Delete a rule; alarms that it raised stay until they return."""
+    await _theirs(rule_store, rule_id, _principal(request), asset_scope)
     if not await rule_store.remove(_actor(request), rule_id):
         raise _unknown(rule_id)
     return Gone(rule_id, deleted=True)
@@ -181,6 +194,8 @@ async def import_csv(
 
     All or nothing: with one problem nothing is written, and the answer is 422 with all of them.
     """
+    if _principal(request).domains is not None:
+        raise ApiError(403, "forbidden", "a file holds rules of all domains; your account does not")
     parsed = read_rules(await request.body())
     if parsed.problems:
         number = len(parsed.problems)
@@ -192,9 +207,13 @@ async def import_csv(
     return Response(ImportAnswer(dry_run, diff), status_code=200)
 
 
-async def csv(rule_store: NamedDependency[RuleStore]) -> Response[str]:
+async def csv(
+    rule_store: NamedDependency[RuleStore], asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
+) -> Response[str]:  # fmt: skip
     """The rules as a file that the import takes again."""
-    rules = [each.rule for each in await rule_store.all()]
+    stored = [each.rule for each in await rule_store.all()]
+    rules = [each for each in stored if _is_shown(each, _principal(request), asset_scope)]
     return Response(
         rules_csv(rules), media_type="text/csv",
         headers={"content-disposition": 'attachment; filename="alarm-rules.csv"'},
@@ -217,6 +236,30 @@ def _check(rule: Rule) -> None:
         raise ApiError(422, "rule refused", "; ".join(problems))
 
 
+def _is_shown(rule: Rule, who: Principal, scope: AssetScope) -> bool:
+    """Whether a rule names nothing of another's."""
+    return (rule.domain is None or who.sees(rule.domain)) and (
+        rule.serial is None or scope.sees(who, rule.serial)
+    )
+
+
+def _check_scope(rule: Rule, who: Principal, scope: AssetScope) -> None:
+    """Let nobody decide over alarms of others: what names neither domain nor asset is for all."""
+    is_for_all = rule.domain is None and rule.serial is None
+    if who.domains is not None and (is_for_all or not _is_shown(rule, who, scope)):
+        raise ApiError(403, "forbidden", "name a domain or a serial number of your scope")
+
+
+async def _theirs(
+    rule_store: RuleStore, rule_id: int, who: Principal, scope: AssetScope
+) -> StoredRule:
+    found = await _known(rule_store, rule_id)
+    if not _is_shown(found.rule, who, scope):
+        raise _unknown(rule_id)
+    _check_scope(found.rule, who, scope)
+    return found
+
+
 async def _known(rule_store: RuleStore, rule_id: int) -> StoredRule:
     found = await rule_store.one(rule_id)
     if found is None:
@@ -236,6 +279,11 @@ def _view(stored: StoredRule) -> RuleView:
         rule.deadband, rule.on_delay_s, rule.off_delay_s, list(rule.notify), rule.text,
         stored.version, stored.changed_at, stored.changed_by,
     )  # fmt: skip
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
 
 
 def _actor(request: Request[Any, Any, Any]) -> Actor:

@@ -239,6 +239,7 @@ async def one(
 
 async def csv(
     alarms_reader: NamedDependency[AlarmsReader],
+    request: Request[Any, Any, Any],
     priority: Annotated[Priorities | None, QueryParameter(description="1 to 4.")] = None,
     domain: Annotated[Words | None, QueryParameter()] = None,
     dma: Annotated[Words | None, QueryParameter()] = None,
@@ -251,7 +252,8 @@ async def csv(
     end: Annotated[str, QueryParameter(name="until", description="Raised before.")] = "",
 ) -> Response[Any]:
     """The history as CSV, newest first, with the filters of the list."""
-    wanted = _wanted(priority, domain, dma, source, condition, q, begin, end)
+    scope = request.scope["state"]["principal"].domains
+    wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
     return Stream(
         await alarms_reader.csv(wanted),
         media_type="text/csv",

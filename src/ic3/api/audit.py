@@ -20,6 +20,7 @@ HEADINGS: Final = (
 )  # fmt: skip
 Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 Word = Annotated[str | None, QueryParameter(max_length=400, pattern=r"^[^\x00]*$")]
+Object = Annotated[str | None, QueryParameter(name="object", max_length=400, pattern=r"^[^\x00]*$")]
 From = Annotated[datetime | None, QueryParameter(name="from")]
 
 
@@ -36,7 +37,7 @@ async def newest(
     cursor: Cursor = None,
     who: Word = None,
     what: Word = None,
-    object_: Annotated[str | None, QueryParameter(name="object", max_length=400)] = None,
+    object_: Object = None,
     from_at: From = None,
     until: FromQuery[datetime | None] = None,
 ) -> Acts:
@@ -51,7 +52,7 @@ async def export(
     request: Request[Any, Any, Any],
     who: Word = None,
     what: Word = None,
-    object_: Annotated[str | None, QueryParameter(name="object", max_length=400)] = None,
+    object_: Object = None,
     from_at: From = None,
     until: FromQuery[datetime | None] = None,
 ) -> Stream:

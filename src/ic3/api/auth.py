@@ -44,6 +44,7 @@ COOKIE_HEADER: Final = "x-ic3-refresh"
 CLIENT_LENGTH: Final = 200
 FREE_TRIES: Final = 3
 LONGEST_PAUSE_S: Final = 60.0
+FORGOTTEN_S: Final = 900.0
 
 
 T = TypeVar("T")
@@ -190,18 +191,28 @@ class Throttle:
 
     def failed(self, *names: str) -> None:
         """Note a failure."""
+        now = self._clock.monotonic()
         for name in names:
-            count = self._failures.pop(name, (0, 0.0))[0] + 1
+            known, until = self._failures.pop(name, (0, now))
+            count = 1 if now - until > FORGOTTEN_S else known + 1
             doubled = min(count - FREE_TRIES, 10)
             pause = 0.0 if doubled < 0 else min(LONGEST_PAUSE_S, 2.0**doubled)
-            self._failures[name] = (count, self._clock.monotonic() + pause)
+            self._failures[name] = (count, now + pause)
             if len(self._failures) > THROTTLED_LIMIT:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, *names: str) -> None:
-        """Forget the failures."""
-        for name in names:
-            self._failures.pop(name, None)
+    def succeeded(self, account: str, address: str) -> None:
+        """Forget the failures of an account, at the address too.
+
+        Those of others at the address stay: who has an account of their own could otherwise guess
+        at all the rest without a pause.
+        """
+        own, _ = self._failures.pop(account, (0, 0.0))
+        count, until = self._failures.get(address, (0, 0.0))
+        if count > own:
+            self._failures[address] = (count - own, until)
+        else:
+            self._failures.pop(address, None)
 
 
 class Tokens:
@@ -494,6 +505,10 @@ async def login(
     request: Request[Any, Any, Any],
 ) -> Response[AccessToken]:
     """Exchange user name and password for an access token and a refresh token."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A form of another site can send any body, but not as JSON: it logs nobody in as another.
+    if data.cookie and kind != "application/json":
+        raise ApiError(415, "not json", "send Content-Type: application/json for a cookie")
     client = request.headers.get("user-agent", "").replace("\0", "")
     token, refresh = await logins.login(data, _whence(request), client)
     return _with_refresh(token, refresh, as_cookie=data.cookie)

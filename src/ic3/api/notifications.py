@@ -18,6 +18,8 @@ from ic3.domain.acts import Actor
 from ic3.domain.addresses import refusal_of
 from ic3.domain.alarms import Priority, What
 from ic3.domain.notify import Route, RouteKind, Router, test_event
+from ic3.domain.scope import AssetScope
+from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.hub.notices import Carrier, Notices, Target
 from ic3.store.notify import Delivery, NotifyStore, Secret
@@ -154,11 +156,23 @@ class Notifications:
     clock: Clock
 
 
-async def routes(notifications: NamedDependency[Notifications]) -> Routes:
-    """Who is told of which alarms."""
+async def routes(
+    notifications: NamedDependency[Notifications],
+    asset_scope: NamedDependency[AssetScope],
+    request: Request[Any, Any, Any],
+) -> Routes:
+    """Who is told of which alarms, as far as those may be the caller's."""
+    who: Principal = request.scope["state"]["principal"]
     found = await notifications.store.routes()
+    views = [_view(each) for each in found if not each.domains or any(map(who.sees, each.domains))]
+    if who.domains is not None:
+        # One that names only assets of others tells of nothing that is the caller's.
+        views = [each for each in views if not each.sources or asset_scope.only(who, each.sources)]
+        for each in views:
+            each.domains = [domain for domain in each.domains if who.sees(domain)]
+            each.sources = asset_scope.only(who, each.sources)
     counts = notifications.counts
-    return Routes([_view(each) for each in found], counts.suppressed, counts.quiet)
+    return Routes(views, counts.suppressed, counts.quiet)
 
 
 async def create(

@@ -246,7 +246,7 @@ class Front:
         # Routes match the undecoded path: %2F is part of a serial number, not a separator.
         scope["path"] = scope["raw_path"].decode("latin-1")
         request_id, refused = secrets.token_hex(8), None
-        if (admit := self._admissions.get(path)) is not None:
+        if (admit := self._admissions.get(_as_routed(path))) is not None:
             try:
                 principal = admit(scope)
             except ApiError as error:
@@ -254,8 +254,8 @@ class Front:
         scope.setdefault("state", {}).update(
             principal=principal, request_id=request_id, refused=refused
         )
-        if principal is not None:
-            enter_as(principal.domains)
+        # Also where nobody asks: a pipelined request begins in the context of the one before.
+        enter_as(frozenset() if principal is None else principal.domains)
         await self.framework(scope, receive, _with_headers(send, scope["state"]))
 
     def _identity(self, headers: Any) -> tuple[Principal | None, bytes | None, bytes | None]:
@@ -541,6 +541,11 @@ def _only_value(query: bytes, parameter: str | None) -> str | None:
         return None
     pairs = parse_qsl(query.decode("latin-1"))
     return pairs[0][1] if len(pairs) == 1 else None
+
+
+def _as_routed(path: str) -> str:
+    """The framework takes a path with more slashes, between or behind, for the same."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 async def _answer_hot(

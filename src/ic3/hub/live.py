@@ -342,6 +342,9 @@ class LiveHub:
         }  # fmt: skip
         made: dict[Domains, Encoded] = {}
         for viewer in viewers:
+            # Watched while it was theirs: an asset may have moved to another domain since.
+            if not self._sees(viewer.domains, serial):
+                continue
             channel = self._channel_of(viewer.domains)
             if viewer.domains not in made:
                 made[viewer.domains] = channel.private(AssetFrame, **content)

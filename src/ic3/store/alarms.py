@@ -115,6 +115,7 @@ WHERE raised_at >= %(from_at)s AND raised_at < %(until_at)s
     AND (raised_at, id) < (%(before_at)s, %(before_id)s)
     AND (%(priorities)s::int[] IS NULL OR priority = ANY(%(priorities)s::int[]))
     AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+    AND (%(scope)s::text[] IS NULL OR source_kind = 'system' OR domain = ANY(%(scope)s::text[]))
     AND (%(dma_ids)s::text[] IS NULL OR dma_id = ANY(%(dma_ids)s::text[]))
     AND (%(sources)s::text[] IS NULL OR source = ANY(%(sources)s::text[]))
     AND (%(conditions)s::text[] IS NULL OR condition = ANY(%(conditions)s::text[]))
@@ -133,6 +134,7 @@ WHERE source = ANY(%(sources)s::text[])
     AND (raised_at, id) < (%(before_at)s, %(before_id)s)
     AND (%(priorities)s::int[] IS NULL OR priority = ANY(%(priorities)s::int[]))
     AND (%(domains)s::text[] IS NULL OR domain = ANY(%(domains)s::text[]))
+    AND (%(scope)s::text[] IS NULL OR source_kind = 'system' OR domain = ANY(%(scope)s::text[]))
     AND (%(dma_ids)s::text[] IS NULL OR dma_id = ANY(%(dma_ids)s::text[]))
     AND (%(conditions)s::text[] IS NULL OR condition = ANY(%(conditions)s::text[]))
     AND (%(text)s::text IS NULL
@@ -255,6 +257,7 @@ class AlarmStore:
                     "before_at": before[0], "before_id": before[1],
                     "priorities": list(wanted.priorities) or None,
                     "domains": list(wanted.domains) or None,
+                    "scope": None if wanted.scope is None else sorted(wanted.scope),
                     "dma_ids": list(wanted.dma_ids) or None,
                     "sources": list(wanted.sources) or None,
                     "conditions": list(wanted.conditions) or None,

@@ -25,6 +25,7 @@ from ic3.domain.network import (
 from ic3.errors import DatabaseAway
 from ic3.store.audit import record
 from ic3.store.pool import Connection, Database
+from ic3.store.scope import for_everybody
 
 VERSION: Final = "SELECT version FROM ic3_network"
 SOURCE: Final = "SELECT version, source, form, units, sections FROM ic3_network"
@@ -169,6 +170,11 @@ class NetworkStore:
 
     async def _load(self) -> Network:
         """All tables in one snapshot."""
+        # The areas of the caller alone would be kept as if they were all.
+        with for_everybody():
+            return await self._load_all()
+
+    async def _load_all(self) -> Network:
         async with self._database.connection() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             return await _read(connection)

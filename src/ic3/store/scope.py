@@ -1,6 +1,7 @@
 """On whose behalf the database is asked: the role of the API, and the domains of the caller."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -47,6 +48,16 @@ def enter_as(domains: Iterable[str] | None) -> None:
         domains: What they may see; None is all.
     """
     CALLER.set(_EVERYTHING if domains is None else ",".join(sorted(domains)))
+
+
+@contextmanager
+def for_everybody() -> Iterator[None]:
+    """Ask for what is kept in memory for all callers; each is shown only what is theirs of it."""
+    before = CALLER.set(_EVERYTHING)
+    try:
+        yield
+    finally:
+        CALLER.reset(before)
 
 
 async def enter(connection: Connection) -> None:

@@ -71,7 +71,8 @@ class Admission:
         elif query.keys() <= also:
             scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
             principal = self._verify(token) if scheme.lower() == b"bearer" else None
-        if principal is None:
+        # A ticket outlives its login by some seconds; it opens nothing then.
+        if principal is None or not self._access.admits(principal):
             raise ApiError(
                 401, "login required", "get a ticket from POST /api/ws-ticket",
                 headers={"WWW-Authenticate": "Bearer"},
@@ -83,15 +84,20 @@ class Admission:
         """While a connection is open: it is closed where its holder is no longer admitted."""
         self._held[writer] = principal
         try:
+            # Ended while the connection was being opened: nobody will be told of it again.
+            self._check(writer, principal)
             yield
         finally:
             del self._held[writer]
 
     def _recheck(self) -> None:
         for writer, principal in list(self._held.items()):
-            if not self._access.admits(principal):
-                self._observe(ClientClosed(ENDED))
-                writer.close(POLICY, ENDED)
+            self._check(writer, principal)
+
+    def _check(self, writer: FrameWriter, principal: Principal) -> None:
+        if not self._access.admits(principal):
+            self._observe(ClientClosed(ENDED))
+            writer.close(POLICY, ENDED)
 
     def admit_stream(self, scope: Scope) -> Principal:
         """The same for `/api/stream`.
