@@ -1,17 +1,17 @@
 """The register: pages of assets, one asset, and what people enter."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.lists import begin_of, paged
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.imports import EXTERNAL_NUMBER, EXTERNAL_SYSTEM, MAX_EXTERNAL_IDS
 from ic3.domain.register import (
@@ -163,9 +163,8 @@ async def listed(
     )  # fmt: skip
     found, more = await asset_store.page(query, sort=sort, limit=limit, after=after)
     total = await asset_store.count(query) if after is None else None
-    following = _cursor(more) if more else None
-    headers = {"Link": f'<{_with_cursor(request, following)}>; rel="next"'} if following else {}
-    return Response(AssetPage(found, following, total), headers=headers)
+    following = cursor_of(more) if more else None
+    return paged(request, AssetPage(found, following, total), following)
 
 
 async def one(
@@ -294,26 +293,13 @@ def _checked(values: list[str] | None) -> list[str] | None:
     return values
 
 
-def _cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(_encode(place)).decode()
-
-
 def _place(cursor: str, sort: Sort) -> Place:
-    try:
-        words = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(words, type=Place)
-        if place.sort is not sort or "\0" in place.key or not abs(place.asset_id) < 2**31:
-            raise ValueError
-    except (ValueError, binascii.Error, msgspec.MsgspecError, UnicodeError):
-        raise ApiError(422, "bad cursor", "send what the page before answered as next") from None
+    place = begin_of(cursor, Place)
+    if place.sort is not sort:
+        raise ApiError(422, "bad cursor", f"it is of a list sorted by {place.sort}")
+    if "\0" in place.key or not abs(place.asset_id) < 2**31:
+        raise ApiError(422, "bad cursor", "send what the page before answered as next")
     return place
-
-
-def _with_cursor(request: Request[Any, Any, Any], cursor: str | None) -> str:
-    """The address of the next page: that of this one, its cursor replaced."""
-    query = request.scope["query_string"].decode("latin-1")
-    pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "cursor"]
-    return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)])}"
 
 
 def _principal(request: Request[Any, Any, Any]) -> Principal:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import paged
 from ic3.domain.acts import Actor
 from ic3.domain.spreadsheets import csv_text
 from ic3.store.audit import Act, AuditStore, Verified, Wanted
@@ -32,6 +33,7 @@ class Acts(msgspec.Struct):
 
 async def newest(
     audits: NamedDependency[AuditStore],
+    request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Cursor = None,
     who: Word = None,
@@ -39,11 +41,12 @@ async def newest(
     object_: Annotated[str | None, QueryParameter(name="object", max_length=400)] = None,
     from_at: From = None,
     until: FromQuery[datetime | None] = None,
-) -> Acts:
+) -> Response[Acts]:
     """What people did, newest first; `from` and `until` are half-open."""
     wanted = Wanted(who, what, object_, from_at, until)
     acts = await audits.newest(limit, below=cursor, wanted=wanted)
-    return Acts(acts, acts[-1].id if len(acts) == limit else None)
+    following = acts[-1].id if len(acts) == limit else None
+    return paged(request, Acts(acts, following), following)
 
 
 async def export(
