@@ -83,6 +83,7 @@ class Route(NamedTuple):
         again: Whether the password must have been given within the last five minutes.
         media: Content type of a good answer where it is not JSON.
         body_limit_bytes: Longest body it takes.
+        takes: Content types of a body that is a file.
     """
 
     method: str
@@ -94,6 +95,7 @@ class Route(NamedTuple):
     again: bool = False
     media: str | None = None
     body_limit_bytes: int = BODY_LIMIT_BYTES
+    takes: tuple[str, ...] = ()
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -174,6 +176,7 @@ def build(
         openapi_config=OpenAPIConfig(
             title="IC³",
             version=__version__,
+            use_handler_docstrings=True,
             security=[{"bearer": []}],
             components=Components(
                 security_schemes={
@@ -378,7 +381,12 @@ def _handler(line: Route) -> BaseRouteHandler:
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
         request_max_body_size=line.body_limit_bytes,
-        opt={"role": line.role, "local": line.local, "again": line.again},
+        opt={
+            "role": line.role,
+            "local": line.local,
+            "again": line.again,
+            "takes": line.takes,
+        },
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
         # Where it is named it wins over that of a stream, which may be another by its parameters.
