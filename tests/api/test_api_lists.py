@@ -78,3 +78,23 @@ async def test_what_is_no_cursor_is_refused_by_name(site: Site) -> None:
     for target in ("/api/assets", "/api/inbox", "/api/work-orders", "/api/alarms", "/api/audit"):
         answer = await site.ask("GET", f"{target}?cursor=!!", token=site.token(Role.ADMIN))
         assert (answer.status, "cursor" in answer.body.decode()) == (422, True), target
+
+
+async def test_a_time_without_a_zone_is_refused_and_the_parameter_named(site: Site) -> None:
+    token = site.token(Role.ADMIN)
+    for target in ("/api/audit", "/api/audit.csv", "/api/alarms?state=history"):
+        for name in ("from", "until"):
+            question = f"{target}{'&' if '?' in target else '?'}{name}="
+            answer = await site.ask("GET", f"{question}2026-06-15T00:00:00", token=token)
+            assert (answer.status, answer.json()["detail"][: len(name) + 1]) == (422, f"{name}:")
+            answer = await site.ask("GET", f"{question}2026-06-15T00:00:00%2B05:30", token=token)
+            assert answer.status == 200, answer.body
+
+
+async def test_the_audit_log_is_half_open_in_time(site: Site) -> None:
+    token = site.token(Role.ADMIN)
+    at = (await site.ask("GET", "/api/audit?limit=1", token=token)).json()["acts"][0]["at"]
+    inside = await site.ask("GET", f"/api/audit?from={at}&limit=1", token=token)
+    assert [each["at"] for each in inside.json()["acts"]] == [at]
+    outside = await site.ask("GET", f"/api/audit?until={at}", token=token)
+    assert at not in {each["at"] for each in outside.json()["acts"]}
