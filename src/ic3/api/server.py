@@ -371,7 +371,7 @@ _PROBLEMS: Final = {
         Problem, generate_examples=False, description=HTTPStatus(status).phrase,
         media_type="application/problem+json",
     )
-    for status in (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
+    for status in (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503)
 }  # fmt: skip
 
 
