@@ -71,3 +71,9 @@ async def test_bodies_say_what_their_fields_mean(site: Site) -> None:
     schemas = (await site.get("/api/openapi.json")).json()["components"]["schemas"]
     assert "`tag_code`" in schemas["NewPlanRequest"]["description"]
     assert "paise" in schemas["PartRequest"]["description"]
+
+
+async def test_the_document_says_what_holds_for_all_routes(site: Site) -> None:
+    words = (await site.get("/api/openapi.json")).json()["info"]["description"]
+    for each in ("cursor=next", "If-Match", "Idempotency-Key", "RFC 3339", "problem+json"):
+        assert each in words

@@ -8,6 +8,21 @@ from litestar import Litestar, Request, Response
 from litestar.routes import HTTPRoute
 
 Node = dict[str, Any]
+# What holds for all routes; the page of routes has it too.
+CONVENTIONS: Final = (
+    "**Login.** `Authorization: Bearer` with the `access_token` of `POST /api/auth/login`, or with"
+    " a key of `POST /api/keys`.",
+    "**Lists.** `next` in the answer, and the header `Link`, lead to the next page: ask again with"
+    " `cursor=next`; null is the last page. A cursor is not to be read or made.",
+    "**Changes.** Where `If-Match` is listed, send the `ETag` of what you read: 428 without it, 412"
+    " where somebody was faster.",
+    "**Sending again.** Where `Idempotency-Key` is listed, the same key within a day gives the same"
+    " answer and acts once.",
+    "**Times** are RFC 3339 with a zone; `from` is inside of what is asked for, `until` outside.",
+    "**Errors** are `application/problem+json` (RFC 9457); `error` is a short text, `detail` says"
+    " what to do. `Retry-After` says when"
+    " to come back.",
+)
 WORDS: Final = {
     "If-Match": "The ETag of what is to be changed, as it was read. 412: it is another by now.",
     "Idempotency-Key": (
@@ -32,6 +47,7 @@ async def read(request: Request[Any, Any, Any]) -> Response[Any]:
 def document(application: Litestar) -> Node:
     """The document of an application whose handlers name in `takes` what files they take."""
     found: Node = _any_of(application.openapi_schema.to_schema())
+    found["info"]["description"] = "\n\n".join(CONVENTIONS)
     takes = dict(_files_taken(application))
     for path, operations in found["paths"].items():
         tagged = any(_has(each, "If-Match") for each in operations.values())
