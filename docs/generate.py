@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 import checklist
 
 from ic3.api import ROUTES, asyncapi
+from ic3.api.openapi import CONVENTIONS
 from ic3.dashboard import PAGES
 from ic3.domain.envelope import REJECT_WORDS
 from ic3.gateway import errors as gateway_errors
@@ -248,8 +249,8 @@ def routes_page() -> str:
         table(["method", "path", "role", "what it does"], rows),
         '"On this machine" means: the caller is on loopback and the request carries none of the\n'
         "headers `Forwarded`, `X-Forwarded-For` and `X-Real-IP`.",
-        "Errors are `application/problem+json` (RFC 9457) with the extra member `error`, a short\n"
-        "text. `/ws`, `/ws/v1` and `/api/stream` also take a single-use ticket:"
+        *CONVENTIONS,
+        "`/ws`, `/ws/v1` and `/api/stream` also take a single-use ticket:"
         " see [read the live feed](../howto/read-the-live-feed.md).",
     )
 

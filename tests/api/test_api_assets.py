@@ -68,9 +68,11 @@ async def serials(site: Site, query: str = "", name: str = "asha") -> list[str]:
 
 async def send(
     site: Site, method: str, target: str, body: object, *, tag: str | None = None,
-    name: str = "asha", role: Role = Role.ENGINEER,
+    name: str = "asha", role: Role = Role.ENGINEER, key: str | None = None,
 ) -> Answer:  # fmt: skip
     headers = [("Content-Type", "application/json")]
+    if key is not None:
+        headers.append(("Idempotency-Key", key))
     if tag is not None:
         headers.append(("If-Match", tag))
     return await site.ask(
@@ -239,6 +241,21 @@ async def test_an_asset_is_made_with_what_a_person_entered(site: Site) -> None:
     assert (read.json(), read.header("etag")) == (made.json(), made.header("etag"))
     again = await send(site, "POST", "/api/assets", body)
     assert (again.status, again.json()["error"]) == (409, "serial number taken")
+
+
+async def test_an_asset_sent_twice_with_one_key_is_made_once(site: Site) -> None:
+    body = {"serialnumber": "twice", "domain": "DEL-D01"}
+    made = await send(site, "POST", "/api/assets", body, key="k1", name="one")
+    again = await send(site, "POST", "/api/assets", body, key="k1", name="one")
+    assert made.status == again.status == 201
+    assert (made.body, made.header("etag")) == (again.body, again.header("etag"))
+    other = await send(site, "POST", "/api/assets", {**body, "name": "x"}, key="k1", name="one")
+    assert (other.status, other.json()["error"]) == (422, "key used before")
+    taken = await send(site, "POST", "/api/assets", body, key="k2", name="one")
+    assert taken.status == 409
+    # What was refused leaves the key free.
+    body = {"serialnumber": "thrice", "domain": "DEL-D01"}
+    assert (await send(site, "POST", "/api/assets", body, key="k2", name="one")).status == 201
 
 
 async def test_the_tree_counts_by_domain_area_and_site(site: Site) -> None:

@@ -10,11 +10,14 @@ import psycopg
 import pytest
 from serving import Answer, Site, serving
 
+from ic3.domain.acts import Actor
 from ic3.domain.users import Role
+from ic3.errors import Contended, StoreError, TooSlow
 from ic3.gateway import innomaint
 from ic3.gateway.innomaint import InnomaintClient
 from ic3.observations import CmmsSynchronised
 from ic3.simulator.cmms import Cmms, Troubled
+from ic3.store.cmms import CmmsStore
 from ic3.store.register import RegisterStore
 
 ROWS: list[dict[str, object]] = [
@@ -174,6 +177,23 @@ async def test_failing_at_random_it_never_stops_and_the_rest_is_right(
     assert right == (success,)
     cmms.trouble(Troubled())
     assert counts(await sync(site, "?offset=0&batch=30")) == (30, 29, 1, 0)
+
+
+@pytest.mark.parametrize("kind", [Contended, TooSlow])
+async def test_an_asset_that_the_register_does_not_take_in_time_stops_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: type[StoreError]
+) -> None:
+    settle = CmmsStore.settle
+
+    async def slow(store: CmmsStore, actor: Actor, fields: Any, **more: Any) -> int:
+        if fields is not None and fields["serialnumber"] == "Block 3/Pump_3":
+            raise kind("database: canceling statement due to statement timeout")
+        return await settle(store, actor, fields, **more)
+
+    monkeypatch.setattr(CmmsStore, "settle", slow)
+    answer = await sync(site, "?batch=10&offset=0")
+    assert counts(answer) == (10, 9, 1, 0)
+    assert answer.json()["errors"][0].startswith("Block 3/Pump_3: the register was being changed")
 
 
 async def test_where_the_cmms_is_away_the_rest_is_skipped_and_asked_next_time(

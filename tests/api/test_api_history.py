@@ -123,6 +123,9 @@ async def test_raw_readings_come_with_time_value_and_quality(past: Past) -> None
 async def test_from_is_inside_and_to_is_outside(past: Past) -> None:
     past.add("FLOW", {DAY["from"]: 1, "2026-06-13T23:59:59.999999+05:30": 2, DAY["to"]: 3})
     assert [each["value_num"] for each in await past.points("FLOW", bucket="raw")] == [1, 2]
+    # Other lists say `until`.
+    same = await past.points("FLOW", bucket="raw", to="", until=DAY["to"])
+    assert [each["value_num"] for each in same] == [1, 2]
 
 
 async def test_a_page_ends_anywhere_and_nothing_is_lost_or_doubled(

@@ -56,7 +56,7 @@ async def test_every_asset_of_feed_and_register_has_its_state(site: Site) -> Non
              "since": "2026-06-15T01:42:20.000000Z", "age_s": 20.0, "cadence_s": None,
              "skew_s": 0.877, "last_value_at": "2026-06-15T01:41:59.123456Z"},
         ],
-        "cursor": None,
+        "next": None, "cursor": None,
     }  # fmt: skip
 
 

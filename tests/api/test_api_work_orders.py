@@ -1,5 +1,6 @@
 """Work orders over HTTP: lists, acts, who may what, scope, and what is hostile."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,8 +9,9 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from serving import NOW_US, Answer, Site, fill, serving
+from serving import NOW_US, Answer, Site, fill, read_answer, serving
 
+from ic3.api import attachments
 from ic3.domain.alarms import Finding, Priority
 from ic3.domain.users import Role
 
@@ -389,6 +391,28 @@ async def attach(
         "POST", f"{ORDERS}/{number}/attachments", token=site.token(role, who), body=content,
         headers=headers,
     )  # fmt: skip
+
+
+async def test_uploads_that_stand_still_do_not_keep_others_out(
+    plant: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "BODY_LIMIT_S", 0.3, raising=False)
+    order = await made(plant)
+    path = f"{ORDERS}/{order['id']}/attachments"
+    half = plant.request(
+        "POST", path, token=plant.token(Role.OPERATOR, "gopal"), body=PNG,
+        headers=[("Content-Type", "image/png")],
+    )[:-1]  # fmt: skip
+    still = [await asyncio.open_connection("127.0.0.1", plant.port) for _ in range(4)]
+    for _, writer in still:
+        writer.write(half)
+        await writer.drain()
+    await asyncio.sleep(0.1)
+    assert (await attach(plant, order["id"], PNG)).status == 201
+    answer = await read_answer(still[0][0])
+    assert (answer.status, answer.json()["error"]) == (408, "too slow")
+    for _, writer in still:
+        writer.close()
 
 
 async def test_a_photo_is_kept_outside_every_route_and_handed_out_as_a_file(

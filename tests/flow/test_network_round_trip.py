@@ -9,7 +9,7 @@ from epanet_plus import EpanetAPI
 from epanet_plus.epanet_toolkit import EpanetConstants as Constants
 
 from ic3.app import fill_network
-from ic3.domain.inp import write_inp
+from ic3.domain.inp import read_inp, write_inp
 from ic3.domain.isolation import ValveGraph
 from ic3.domain.network import NodeKind
 from ic3.observations import Observation
@@ -100,6 +100,14 @@ async def test_the_demo_has_its_plants_network_with_areas_assets_and_valves(
     placed = [each for each in network.nodes.values() if each.dma_id is not None]
     assert len(placed) == 800
     assert {each.stuck for each in network.valves.values()} == {True, None}
+
+
+async def test_what_the_demo_exports_changes_nothing_when_imported(database: Database) -> None:
+    store, _ = await filled(database)
+    wanted = read_inp(write_inp(await store.current()).encode())
+    told = await store.replace(None, wanted, hydraulic=True, dry_run=True)
+    for kind in (told.nodes, told.links, told.valves):
+        assert (kind.added, kind.changed, kind.removed) == (0, 0, 0)
 
 
 async def test_every_pipe_of_the_demo_can_be_shut_off_from_the_works(database: Database) -> None:

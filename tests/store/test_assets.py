@@ -11,7 +11,7 @@ from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.register import AssetQuery, Sort
 from ic3.errors import ChangedMeanwhile, InputError, UnknownHere
-from ic3.store.assets import AssetStore, tag_of
+from ic3.store.assets import AssetStore, add, tag_of
 from ic3.store.cmms import CmmsStore
 from ic3.store.conflicts import ConflictStore
 from ic3.store.exports import ExportStore
@@ -35,7 +35,9 @@ CHANGES = [
 @pytest.fixture
 async def store(database: Database) -> AssetStore:
     found = AssetStore(database)
-    await found.add(ASHA, {"serialnumber": PUMP, "name": "Pump", "domain": "DEL-D01"}, None)
+    pump = {"serialnumber": PUMP, "name": "Pump", "domain": "DEL-D01"}
+    async with database.connection() as connection:
+        await add(connection, ASHA, pump, None)
     return found
 
 
@@ -55,7 +57,8 @@ async def test_of_two_changes_at_once_one_is_told_to_read_again(store: AssetStor
 async def test_what_is_refused_leaves_nothing(store: AssetStore, sql: Sql) -> None:
     before = [sql(statement) for statement in CHANGES]
     with pytest.raises(ChangedMeanwhile):
-        await store.add(RAVI, {"serialnumber": PUMP}, None)
+        async with store.database.connection() as connection:
+            await add(connection, RAVI, {"serialnumber": PUMP}, None)
     with pytest.raises(ChangedMeanwhile):
         await store.change(RAVI, PUMP, {"name": "x"}, if_match='"x"', scope=None)
     with pytest.raises(UnknownHere):

@@ -14,11 +14,11 @@ from samples import NOW, Sql
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarms import Alarms, Finding, Priority
-from ic3.domain.plans import Basis, Plan, Unit, next_due
+from ic3.domain.plans import Basis, Plan, RunHours, Unit, next_due
 from ic3.domain.reliability import By, figures
 from ic3.domain.returns import Returns
 from ic3.domain.work_orders import Acted, Order, State, view_of
-from ic3.errors import ApiError
+from ic3.errors import ApiError, Contended, StoreError, TooSlow
 from ic3.observations import Observation, PlanFailed, PlannedOrders
 from ic3.store import idempotency
 from ic3.store.attachment_files import AttachmentFiles
@@ -181,6 +181,25 @@ async def test_a_plan_without_its_asset_fails_alone(
     await worker(worker_parts, told).step()
     assert next(each for each in told if isinstance(each, PlanFailed)).plan == lost.id
     assert plant("SELECT serial FROM ic3_work_order") == [("A Block_Pump_2",)]
+
+
+@pytest.mark.parametrize("kind", [TooSlow, Contended])
+async def test_a_plan_that_the_database_does_not_serve_in_time_fails_alone(
+    own_database: Database, plant: Sql, worker_parts: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch, kind: type[StoreError],
+) -> None:  # fmt: skip
+    slow = await plan(own_database, basis=Basis.RUN_HOURS, every=10, unit=None, tag_code="PUMP_STS")
+    await plan(own_database)
+
+    async def count(store: PlanStore, which: Plan, now: datetime) -> RunHours:
+        raise kind(f"database: plan {which.id} took too long")
+
+    monkeypatch.setattr(PlanStore, "count_hours", count)
+    told: list[Observation] = []
+    await worker(worker_parts, told).step()
+    assert told == [
+        PlanFailed(slow.id, f"database: plan {slow.id} took too long"), PlannedOrders(1),
+    ]  # fmt: skip
 
 
 async def test_run_hours_are_those_of_the_hours_that_are_rolled_up(

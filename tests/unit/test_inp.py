@@ -154,6 +154,21 @@ def test_areas_are_told_by_their_boundaries() -> None:
     assert found.domain_of(None) is None
 
 
+def test_a_main_that_is_of_no_area_stays_so() -> None:
+    old = completed(small(), Network(areas=AREAS))
+    old.nodes["J2"] = msgspec.structs.replace(old.nodes["J2"], dma_id=None)
+    old.links["P2"] = msgspec.structs.replace(old.links["P2"], dma_id=None)
+    new = completed(read_inp(INP.encode()), old)
+    assert (new.nodes, new.links) == (old.nodes, old.links)
+
+
+def test_where_nothing_had_an_area_all_are_told() -> None:
+    old = completed(small(), Network())
+    old.areas = dict(AREAS)
+    new = completed(read_inp(INP.encode()), old)
+    assert (new.nodes["J1"].dma_id, new.links["P2"].dma_id) == ("D1", "D1")
+
+
 def test_geojson_brings_everything_back() -> None:
     network = completed(small(), Network(areas=AREAS))
     network.valves = dict(VALVES)

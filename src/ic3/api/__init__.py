@@ -21,6 +21,7 @@ from ic3.api import (
     monitoring,
     notifications,
     ogc,
+    openapi,
     order_details,
     parameters,
     plans,
@@ -34,6 +35,7 @@ from ic3.api import (
     work_orders,
 )
 from ic3.api.server import EVERYBODY, FILE_LIMIT_BYTES, Route
+from ic3.domain.attachments import ENDINGS
 from ic3.domain.users import Role
 
 GEOJSON: Final = "application/geo+json"
@@ -79,7 +81,10 @@ ROUTES: Final = (
     Route("GET", "/api/alarm-rules", alarm_rules.listed, Role.VIEWER),
     Route("GET", "/api/alarm-rules.csv", alarm_rules.csv, Role.VIEWER, media="text/csv"),
     Route("POST", "/api/alarm-rules", alarm_rules.make, Role.ENGINEER),
-    Route("POST", "/api/alarm-rules/import", alarm_rules.import_csv, Role.ENGINEER),
+    Route(
+        "POST", "/api/alarm-rules/import", alarm_rules.import_csv, Role.ENGINEER,
+        takes=("text/csv",),
+    ),
     Route("PATCH", "/api/alarm-rules/{rule_id:int}", alarm_rules.change, Role.ENGINEER),
     Route("DELETE", "/api/alarm-rules/{rule_id:int}", alarm_rules.remove, Role.ENGINEER),
     Route("GET", "/api/ui/snapshot", live.snapshot, Role.VIEWER),
@@ -100,7 +105,7 @@ ROUTES: Final = (
     Route("GET", "/api/gis/network/export", gis.export, Role.VIEWER, media=GEOJSON),
     Route(
         "POST", "/api/gis/network/import", gis.import_, Role.ENGINEER,
-        body_limit_bytes=FILE_LIMIT_BYTES,
+        body_limit_bytes=FILE_LIMIT_BYTES, takes=("text/plain", GEOJSON),
     ),
     Route("GET", "/api/ogc", ogc.landing, Role.VIEWER),
     Route("GET", "/api/ogc/api", ogc.definition, Role.VIEWER, media=OPENAPI_3_0),
@@ -120,7 +125,7 @@ ROUTES: Final = (
     Route("POST", "/api/admin/cmms/sync/{serial_number:str}", cmms_sync.sync_one, Role.ADMIN),
     Route(
         "POST", "/api/register/import", register.import_file, Role.ENGINEER,
-        body_limit_bytes=FILE_LIMIT_BYTES,
+        body_limit_bytes=FILE_LIMIT_BYTES, takes=("text/csv",),
     ),
     Route("GET", "/api/register/export", register.export_table, Role.VIEWER, media="text/csv"),
     Route("GET", "/api/register/conflicts", register.conflicts, Role.ENGINEER),
@@ -187,7 +192,7 @@ ROUTES: Final = (
     Route("POST", "/api/work-orders/{order_id:int}/comments", order_details.comment, Role.OPERATOR),
     Route(
         "POST", "/api/work-orders/{order_id:int}/attachments", attachments.add, Role.OPERATOR,
-        status=201, body_limit_bytes=FILE_LIMIT_BYTES,
+        status=201, body_limit_bytes=FILE_LIMIT_BYTES, takes=tuple(ENDINGS),
     ),
     Route(
         "GET", "/api/work-orders/{order_id:int}/attachments/{attachment_id:int}", attachments.read,
@@ -204,7 +209,7 @@ ROUTES: Final = (
     Route("GET", "/api/audit", audit.newest, Role.ADMIN),
     Route("GET", "/api/audit/verify", audit.verify, Role.ADMIN),
     Route("GET", "/api/audit.csv", audit.export, Role.ADMIN, media="text/csv"),
-    Route("GET", "/api/openapi.json", health.openapi, Role.VIEWER, local=True),
+    Route("GET", "/api/openapi.json", openapi.read, Role.VIEWER, local=True),
     Route("GET", "/api/asyncapi.json", asyncapi.asyncapi, Role.VIEWER, local=True),
     Route("GET", "/metrics", health.metrics, Role.VIEWER, local=True, media="text/plain"),
     Route("GET", "/livez", health.alive, EVERYBODY),

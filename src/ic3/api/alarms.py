@@ -1,7 +1,5 @@
 """Alarms to read: those that are open, from memory; the past, from the database."""
 
-import base64
-import binascii
 import heapq
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.alarm_history import (
     BEGINNING,
@@ -30,6 +29,7 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_kpi import AlarmKpi, figures
 from ic3.domain.alarm_view import AlarmView, view_of
 from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError, worst_first
+from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import time_text
 from ic3.domain.history import instant
 from ic3.domain.spreadsheets import csv_text
@@ -68,7 +68,8 @@ class AlarmList(msgspec.Struct):
         evaluated_age_s: Seconds since then.
         refused: Alarms that were left out, since too many are open.
         stored: Whether all of it is in the database.
-        cursor: Asks for the next page; null where there is none.
+        next: Asks for the next page, as `cursor`; null where there is none.
+        cursor: The same.
     """
 
     alarms: list[AlarmView]
@@ -78,6 +79,7 @@ class AlarmList(msgspec.Struct):
     evaluated_age_s: float | None
     refused: int
     stored: bool
+    next: str | None
     cursor: str | None
 
 
@@ -118,7 +120,7 @@ class AlarmsReader:
         if after is not None:
             chosen = [each for each in chosen if worst_first(each) > after]
         page = heapq.nsmallest(limit, chosen, key=worst_first)
-        cursor = _cursor_of(worst_first(page[-1])) if len(chosen) > limit else None
+        cursor = cursor_of(worst_first(page[-1])) if len(chosen) > limit else None
         return self._listed(page, count, cursor, wanted)
 
     async def history(
@@ -126,7 +128,7 @@ class AlarmsReader:
     ) -> AlarmList:
         """Stored alarms, newest raise first."""
         page = await self.store.page(wanted, limit=limit, before=before)
-        cursor = _cursor_of(_place(page[-1])) if len(page) == limit else None
+        cursor = cursor_of(_place(page[-1])) if len(page) == limit else None
         return self._listed(page, len(page), cursor, wanted)
 
     async def one(self, alarm_id: int, principal: Principal) -> OneAlarm:
@@ -181,7 +183,7 @@ class AlarmsReader:
             alarms=[view_of(each) for each in page], count=count, counts=self._counts(wanted),
             evaluated_at=None if evaluated_us is None else time_text(evaluated_us),
             evaluated_age_s=age_s, refused=self.alarms.refused, stored=len(self.journal) == 0,
-            cursor=cursor,
+            next=cursor, cursor=cursor,
         )  # fmt: skip
 
     def _counts(self, wanted: AlarmFilter) -> dict[str, dict[str, int]]:
@@ -215,7 +217,7 @@ async def listed(
     end: Annotated[str, QueryParameter(name="until", description="Outside.")] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=200)] = "",
-) -> AlarmList:
+) -> Response[AlarmList]:
     """Open alarms, worst first; or those held back; or the history, newest first."""
     scope = request.scope["state"]["principal"].domains
     wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
@@ -224,9 +226,11 @@ async def listed(
         if cursor:
             at_us, number = _read_cursor(cursor, tuple[int, int])
             before = (_moment(at_us), number)
-        return await alarms_reader.history(wanted, limit=limit, before=before)
-    after = _read_cursor(cursor, _Key) if cursor else None
-    return alarms_reader.open(wanted, shelved=which is Which.SHELVED, limit=limit, after=after)
+        page = await alarms_reader.history(wanted, limit=limit, before=before)
+    else:
+        after = _read_cursor(cursor, _Key) if cursor else None
+        page = alarms_reader.open(wanted, shelved=which is Which.SHELVED, limit=limit, after=after)
+    return paged(request, page, page.next)
 
 
 async def one(
@@ -318,16 +322,8 @@ def _moment(us: int) -> datetime:
     return BEGINNING + timedelta(microseconds=us)
 
 
-def _cursor_of(place: tuple[Any, ...]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
-
-
 def _read_cursor(cursor: str, form: Any) -> Any:
-    try:
-        words = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(words, type=form)
-        if len(place) == 2 and not (0 <= place[0] < 2**57 and 0 <= place[1] < 2**63):
-            raise ValueError
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise ApiError(422, "bad cursor", "send what the page before answered as cursor") from None
+    place = begin_of(cursor, form)
+    if len(place) == 2 and not (0 <= place[0] < 2**57 and 0 <= place[1] < 2**63):
+        raise ApiError(422, "bad cursor", "send what the page before answered as next")
     return place

@@ -1,17 +1,18 @@
 """The register: pages of assets, one asset, and what people enter."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.lists import begin_of, paged
+from ic3.clock import Clock
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.imports import EXTERNAL_NUMBER, EXTERNAL_SYSTEM, MAX_EXTERNAL_IDS
 from ic3.domain.register import (
@@ -25,7 +26,9 @@ from ic3.domain.register import (
 )
 from ic3.domain.users import Principal
 from ic3.errors import ApiError, ChangedMeanwhile, Refused, UnknownHere
-from ic3.store.assets import AssetStore
+from ic3.store.assets import AssetStore, add
+from ic3.store.idempotency import Once, request_hash, run_once
+from ic3.store.pool import Connection
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 MAX_FILTERS: Final = 50
@@ -34,6 +37,12 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=ONE_LI
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
+    ),
+]
 Filter = FromQuery[list[str] | None]
 
 _encode = msgspec.json.Encoder().encode
@@ -163,9 +172,8 @@ async def listed(
     )  # fmt: skip
     found, more = await asset_store.page(query, sort=sort, limit=limit, after=after)
     total = await asset_store.count(query) if after is None else None
-    following = _cursor(more) if more else None
-    headers = {"Link": f'<{_with_cursor(request, following)}>; rel="next"'} if following else {}
-    return Response(AssetPage(found, following, total), headers=headers)
+    following = cursor_of(more) if more else None
+    return paged(request, AssetPage(found, following, total), following)
 
 
 async def one(
@@ -215,18 +223,29 @@ async def change(
 async def create(
     data: JSONBody[NewAsset],
     asset_store: NamedDependency[AssetStore],
+    clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
+    key: Key = None,
 ) -> Response[Asset]:
     """Put an asset into the register."""
     serial = data.serialnumber
     if serial != serial.strip():
         raise ApiError(422, "blanks", "a serial number neither begins nor ends with a blank")
+    principal, fields = _principal(request), _fields(data)
+    body = b"" if key is None else await request.body()
+    once = Once(principal.username, key, request_hash("POST asset", body), clock.now())
+
+    async def act(connection: Connection) -> Asset:
+        return await add(connection, _actor(request), fields, principal.scope())
+
     try:
-        made = await asset_store.add(_actor(request), _fields(data), _principal(request).scope())
+        made = await run_once(asset_store.database, once, act, Asset)
     except ChangedMeanwhile:
         raise ApiError(409, "serial number taken", "the serial number is taken") from None
     except Refused:
         raise _not_possible() from None
+    if not principal.sees(made.domain):  # the scope has changed since the first answer
+        raise _unknown()
     answer = _answer(made, request)
     answer.status_code = 201
     answer.headers["location"] = f"/api/assets/{quote(serial, safe='')}"
@@ -294,26 +313,13 @@ def _checked(values: list[str] | None) -> list[str] | None:
     return values
 
 
-def _cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(_encode(place)).decode()
-
-
 def _place(cursor: str, sort: Sort) -> Place:
-    try:
-        words = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(words, type=Place)
-        if place.sort is not sort or "\0" in place.key or not abs(place.asset_id) < 2**31:
-            raise ValueError
-    except (ValueError, binascii.Error, msgspec.MsgspecError, UnicodeError):
-        raise ApiError(422, "bad cursor", "send what the page before answered as next") from None
+    place = begin_of(cursor, Place)
+    if place.sort is not sort:
+        raise ApiError(422, "bad cursor", f"it is of a list sorted by {place.sort}")
+    if "\0" in place.key or not abs(place.asset_id) < 2**31:
+        raise ApiError(422, "bad cursor", "send what the page before answered as next")
     return place
-
-
-def _with_cursor(request: Request[Any, Any, Any], cursor: str | None) -> str:
-    """The address of the next page: that of this one, its cursor replaced."""
-    query = request.scope["query_string"].decode("latin-1")
-    pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "cursor"]
-    return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)])}"
 
 
 def _principal(request: Request[Any, Any, Any]) -> Principal:

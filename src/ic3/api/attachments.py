@@ -33,6 +33,8 @@ Key = Annotated[
 FileName = Annotated[str, HeaderParameter(name="X-Filename", max_length=1000)]
 # Each holds its whole body in memory.
 AT_ONCE: Final = 4
+# A telephone that lost its network in the middle of a file says so to nobody.
+BODY_LIMIT_S: Final = 120.0
 
 
 class FileStream(Stream):
@@ -75,7 +77,7 @@ async def add(
     if content_type is None:
         raise ApiError(415, "file type refused", f"allowed are {', '.join(ENDINGS)}")
     async with attachment_desk.turns:
-        content = await request.body()
+        content = await _body(request)
         if not looks_like(content_type, content):
             raise ApiError(415, "file type refused", f"the content is not {content_type}")
         path = f"POST {request.scope['path']} {content_type} {file_name}"
@@ -86,6 +88,16 @@ async def add(
         acted = await _keep(attachment_desk, request, order_id, content, content_type,
                             safe_name(unquote(file_name), content_type), once)  # fmt: skip
     return Response(acted, status_code=201, headers={"etag": etag_of(acted.order)})
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            return await request.body()
+    except TimeoutError:
+        raise ApiError(
+            408, "too slow", f"a file is to be here within {BODY_LIMIT_S:g} s; send it again"
+        ) from None
 
 
 async def _keep(

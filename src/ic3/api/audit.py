@@ -5,14 +5,17 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import paged
 from ic3.domain.acts import Actor
+from ic3.domain.history import instant
 from ic3.domain.spreadsheets import csv_text
 from ic3.store.audit import Act, AuditStore, Verified, Wanted
+from ic3.store.telemetry import moment
 
 PAGE: Final = 1000
 HEADINGS: Final = (
@@ -21,7 +24,10 @@ HEADINGS: Final = (
 Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 Word = Annotated[str | None, QueryParameter(max_length=400, pattern=r"^[^\x00]*$")]
 Object = Annotated[str | None, QueryParameter(name="object", max_length=400, pattern=r"^[^\x00]*$")]
-From = Annotated[datetime | None, QueryParameter(name="from")]
+From = Annotated[
+    str, QueryParameter(name="from", max_length=100, description="RFC 3339 with a zone; inside.")
+]
+Until = Annotated[str, QueryParameter(max_length=100, description="RFC 3339 with a zone; outside.")]
 
 
 class Acts(msgspec.Struct):
@@ -33,18 +39,20 @@ class Acts(msgspec.Struct):
 
 async def newest(
     audits: NamedDependency[AuditStore],
+    request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Cursor = None,
     who: Word = None,
     what: Word = None,
     object_: Object = None,
-    from_at: From = None,
-    until: FromQuery[datetime | None] = None,
-) -> Acts:
+    begin: From = "",
+    until: Until = "",
+) -> Response[Acts]:
     """What people did, newest first; `from` and `until` are half-open."""
-    wanted = Wanted(who, what, object_, from_at, until)
+    wanted = Wanted(who, what, object_, _time("from", begin), _time("until", until))
     acts = await audits.newest(limit, below=cursor, wanted=wanted)
-    return Acts(acts, acts[-1].id if len(acts) == limit else None)
+    following = acts[-1].id if len(acts) == limit else None
+    return paged(request, Acts(acts, following), following)
 
 
 async def export(
@@ -53,18 +61,22 @@ async def export(
     who: Word = None,
     what: Word = None,
     object_: Object = None,
-    from_at: From = None,
-    until: FromQuery[datetime | None] = None,
+    begin: From = "",
+    until: Until = "",
 ) -> Stream:
     """The same as CSV, all of it, newest first; the export is an act too."""
     principal = request.scope["state"]["principal"]
     actor = Actor.calling(principal, request.client.host if request.client else "unknown")
-    wanted = Wanted(who, what, object_, from_at, until)
+    wanted = Wanted(who, what, object_, _time("from", begin), _time("until", until))
     await audits.note_export(actor, wanted)
     return Stream(
         _rows(audits, wanted), media_type="text/csv",
         headers={"content-disposition": 'attachment; filename="audit.csv"'},
     )  # fmt: skip
+
+
+def _time(name: str, text: str) -> datetime | None:
+    return moment(instant(name, text)) if text else None
 
 
 async def _rows(audits: AuditStore, wanted: Wanted) -> AsyncIterator[str]:

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.domain.latest import LatestReadings, LiveRow
 from ic3.domain.users import Principal
 from ic3.errors import ApiError
@@ -58,7 +59,7 @@ async def listed(
     found = await registers.assets(_scope(request), limit=limit + 1, after=cursor)
     page = found[:limit]
     following = str(page[-1]["serialnumber"]) if len(found) > limit else None
-    return Response(AssetList(page, len(page), following))
+    return paged(request, AssetList(page, len(page), following), following)
 
 
 def _scope(request: Request[Any, Any, Any]) -> list[str] | None:

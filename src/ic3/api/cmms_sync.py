@@ -13,7 +13,7 @@ from litestar.params import FromPath, QueryParameter
 
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
-from ic3.errors import ApiError, CmmsError, Contended, Refused
+from ic3.errors import ApiError, CmmsError, Contended, Refused, TooSlow
 from ic3.gateway.innomaint import InnomaintClient
 from ic3.observations import CmmsSynchronised, Observe
 from ic3.store.cmms import CmmsStore, SyncProgress
@@ -148,8 +148,8 @@ class CmmsSync:
             count.away = count.away + 1 if error.away else 0
         except Refused as error:
             words = f"the register does not take what it says ({error.sqlstate})"
-        except Contended:
-            words = "the register was being changed; ask again"
+        except (Contended, TooSlow):
+            words = "the register was being changed, or slow; ask again"
         count.failed += 1
         count.note(f"{serial}: {words}")
         await self._store.settle(actor, None, asset_id=asset_id)

@@ -1,10 +1,10 @@
 """Liveness, readiness, metrics and the API document."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -112,19 +112,3 @@ async def metrics(registry: NamedDependency[CollectorRegistry]) -> Response[byte
     # The framework adds the charset.
     media_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
     return Response(generate_latest(registry), media_type=media_type)
-
-
-async def openapi(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The OpenAPI 3.1 document."""
-    document = _any_of(request.app.openapi_schema.to_schema())
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].get("204", {}).pop("content", None)
-    return Response(msgspec.json.encode(document), media_type="application/json")
-
-
-def _any_of(node: Any) -> Any:
-    """The document with unions as they are in Python: a whole number is a number too."""
-    if isinstance(node, dict):
-        return {"anyOf" if name == "oneOf" else name: _any_of(each) for name, each in node.items()}
-    return [_any_of(each) for each in node] if isinstance(node, list) else node

@@ -201,6 +201,7 @@ async def read(
     end: Annotated[
         str, QueryParameter(name="to", description="RFC 3339 with a zone; outside.")
     ] = "",
+    until: Annotated[str, QueryParameter(description="The same as `to`.")] = "",
     bucket: Annotated[
         str, QueryParameter(description="raw, 5m, 1h, day, week, month or auto.")
     ] = AUTO,
@@ -223,7 +224,7 @@ async def read(
         raise _refused("format: must be json or csv")
     try:
         query = ask(
-            serial=serial_number, tags=tag_code, begin=begin, end=end, bucket=bucket,
+            serial=serial_number, tags=tag_code, begin=begin, end=end or until, bucket=bucket,
             aggregates=agg, max_points=DEFAULT_POINTS if max_points is None else max_points,
             zone=history.zone,
         )  # fmt: skip

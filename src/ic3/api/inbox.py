@@ -1,18 +1,18 @@
 """The inbox of unknown assets and unmapped tags: lists, guesses, and what engineers do about it."""
 
 import asyncio
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor, Effect, Past, Wish
+from ic3.domain.cursors import cursor_of
 from ic3.domain.inbox import Key, Kind, State
 from ic3.domain.latest import LatestReadings
 from ic3.domain.suggestions import (
@@ -148,16 +148,18 @@ class UndoAnswer(msgspec.Struct):
 
 async def listed(
     inbox: NamedDependency[InboxStore],
+    request: Request[Any, Any, Any],
     kind: FromQuery[Kind | None] = None,
     line_state: Annotated[State | None, QueryParameter(name="state")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=4096)] = "",
-) -> InboxPage:
+) -> Response[InboxPage]:
     """Assets that nobody registered and tags that nobody mapped, a line each."""
     after = _key_in(cursor) if cursor else None
     lines = await inbox.page(kind=kind, state=line_state, limit=limit, after=after)
     last = lines[-1] if len(lines) == limit else None
-    return InboxPage(await inbox.counts(), lines, _cursor_of(last) if last else None)
+    following = cursor_of((last.kind, last.serial, last.tag_code)) if last else None
+    return paged(request, InboxPage(await inbox.counts(), lines, following), following)
 
 
 async def suggestions(
@@ -287,17 +289,8 @@ def _actor(request: Request[Any, Any, Any]) -> Actor:
     return Actor.calling(request.scope["state"]["principal"], address)
 
 
-def _cursor_of(line: InboxRow) -> str:
-    words = msgspec.json.encode((line.kind, line.serial, line.tag_code))
-    return base64.urlsafe_b64encode(words).decode()
-
-
 def _key_in(cursor: str) -> Key:
-    try:
-        words = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        kind, serial, tag_code = msgspec.json.decode(words, type=tuple[Kind, str, str])
-        if "\0" in serial + tag_code:
-            raise ValueError
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise ApiError(422, "bad cursor", "send what the page before answered as next") from None
+    kind, serial, tag_code = begin_of(cursor, tuple[Kind, str, str])
+    if "\0" in serial + tag_code:
+        raise ApiError(422, "bad cursor", "send what the page before answered as next")
     return Key(kind, serial, tag_code)

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.addresses import refusal_of
@@ -258,18 +259,20 @@ async def test(
 
 async def deliveries(
     notifications: NamedDependency[Notifications],
+    request: Request[Any, Any, Any],
     delivery_state: Annotated[
         Literal["waiting", "sent", "dead"] | None, QueryParameter(name="state")
     ] = None,
     route: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
-) -> Deliveries:
+) -> Response[Deliveries]:
     """What was told, waits or was given up, newest first."""
     found = await notifications.store.page(
         state=delivery_state, route_id=route, below=cursor, limit=limit
     )
-    return Deliveries(found, found[-1].id if len(found) == limit else None)
+    following = found[-1].id if len(found) == limit else None
+    return paged(request, Deliveries(found, following), following)
 
 
 async def resend(

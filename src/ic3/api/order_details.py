@@ -9,13 +9,13 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
+from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarms import Alarms
-from ic3.domain.cursors import CURSOR_LIMIT, cursor_of, place_in
+from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.users import Principal
 from ic3.domain.work_orders import Acted, Order, view_of
-from ic3.errors import ApiError
 from ic3.store.idempotency import Once, request_hash, run_once
 from ic3.store.order_details import (
     DetailStore,
@@ -34,6 +34,7 @@ MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=5000, pattern=MANY_LINES)]
+Place: Any = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 Key = Annotated[
     str | None,
@@ -97,17 +98,13 @@ async def history(
     order_id: Number,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=CURSOR_LIMIT)] = "",
-) -> OrderHistory:
+) -> Response[OrderHistory]:
     """What happened to an order, oldest first."""
     order = await work_orders.one(order_id, _principal(request).scope())
-    after = 0
-    if cursor:
-        try:
-            after = place_in(cursor, Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)])  # type: ignore[arg-type]  # a type with bounds
-        except ValueError as error:
-            raise ApiError(422, "bad cursor", str(error)) from None
+    after = begin_of(cursor, Place) if cursor else 0
     events = await order_details.events(order.id, after=after, limit=limit)
-    return OrderHistory(events, cursor_of(events[-1].id) if len(events) == limit else None)
+    onward = cursor_of(events[-1].id) if len(events) == limit else None
+    return paged(request, OrderHistory(events, onward), onward)
 
 
 async def check(

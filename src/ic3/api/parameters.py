@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.domain.acts import Actor
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.register import RegisterParameter
@@ -63,14 +64,15 @@ class ParameterPage(msgspec.Struct):
 
 async def listed(
     parameter_store: NamedDependency[ParameterStore],
+    request: Request[Any, Any, Any],
     q: Annotated[str | None, QueryParameter(min_length=1, max_length=200, pattern=NO_NUL)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 1000,
     cursor: Annotated[str, QueryParameter(max_length=1024, pattern=NO_NUL)] = "",
-) -> ParameterPage:
+) -> Response[ParameterPage]:
     """What can be measured, in the order of the codes."""
     found = await parameter_store.page(q=q, limit=limit + 1, after=cursor)
     more = found[limit - 1].param_tag_code if len(found) > limit else None
-    return ParameterPage(found[:limit], more)
+    return paged(request, ParameterPage(found[:limit], more), more)
 
 
 async def one(

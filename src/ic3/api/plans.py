@@ -10,10 +10,11 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
+from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarms import Priority
-from ic3.domain.cursors import CURSOR_LIMIT, cursor_of, place_in
+from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.plans import Basis, Plan, RunHours, Unit, next_due
 from ic3.domain.users import Principal
 from ic3.errors import ApiError
@@ -34,6 +35,7 @@ Body = Annotated[str, msgspec.Meta(max_length=10_000, pattern=MANY_LINES)]
 Checklist = Annotated[list[Title], msgspec.Meta(max_length=200)]
 PriorityNumber = Annotated[int, msgspec.Meta(ge=1, le=4)]
 Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
+Place: Any = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", max_length=1000)]
 Key = Annotated[
@@ -133,19 +135,14 @@ async def listed(
     active: FromQuery[bool | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=CURSOR_LIMIT)] = "",
-) -> PlanPage:
+) -> Response[PlanPage]:
     """Plans by number, with what is due next."""
-    after = 0
-    if cursor:
-        try:
-            after = place_in(cursor, Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)])  # type: ignore[arg-type]  # a type with bounds
-        except ValueError as error:
-            raise ApiError(422, "bad cursor", str(error)) from None
+    after = begin_of(cursor, Place) if cursor else 0
     plans = await plan_desk.store.page(
         _principal(request).scope(), limit=limit, after=after, serial=serial_number, active=active
     )
     onward = cursor_of(plans[-1].id) if len(plans) == limit else None
-    return PlanPage(await plan_desk.views(plans), onward)
+    return paged(request, PlanPage(await plan_desk.views(plans), onward), onward)
 
 
 async def one(

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.envelope import Envelope, EnvelopeRejected, Reject, serial_of_key
@@ -188,18 +189,19 @@ class Quarantine:
 
 async def listed(
     quarantine: NamedDependency[Quarantine],
+    request: Request[Any, Any, Any],
     in_scope: Annotated[
         str | None, QueryParameter(name="scope", max_length=64, pattern=r"^[^\x00]*$")
     ] = None,
     reason: Annotated[str | None, QueryParameter(max_length=64, pattern=r"^[^\x00]*$")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
-) -> QuarantinePage:
+) -> Response[QuarantinePage]:
     """What was not taken, counted by reason in plain words, and the items, the newest first."""
     store = quarantine.store
     items = await store.page(scope=in_scope, reason=reason, limit=limit, below=cursor)
     following = items[-1].id if len(items) == limit else None
-    return QuarantinePage(await store.counts(), items, following)
+    return paged(request, QuarantinePage(await store.counts(), items, following), following)
 
 
 async def one(quarantine: NamedDependency[Quarantine], item_id: FromPath[int]) -> ItemView:

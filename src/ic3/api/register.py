@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import paged
 from ic3.domain.acts import Actor
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
@@ -124,14 +125,15 @@ async def conflicts(
     ] = "open",
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[int, QueryParameter(ge=0, le=2**63 - 1)] = 0,
-) -> ConflictPage:
+) -> Response[ConflictPage]:
     """What files and the CMMS say otherwise than a person entered."""
     scope = _principal(request).scope()
     found = await conflict_store.page(
         state=conflict_state, scope=scope, limit=limit, after=cursor
     )  # fmt: skip
     more = found[-1].id if len(found) == limit else None
-    return ConflictPage(await conflict_store.count_open(scope), found, more)
+    page = ConflictPage(await conflict_store.count_open(scope), found, more)
+    return paged(request, page, more)
 
 
 async def decide(

@@ -83,6 +83,7 @@ class Route(NamedTuple):
         again: Whether the password must have been given within the last five minutes.
         media: Content type of a good answer where it is not JSON.
         body_limit_bytes: Longest body it takes.
+        takes: Content types of a body that is a file.
     """
 
     method: str
@@ -94,6 +95,7 @@ class Route(NamedTuple):
     again: bool = False
     media: str | None = None
     body_limit_bytes: int = BODY_LIMIT_BYTES
+    takes: tuple[str, ...] = ()
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -174,6 +176,7 @@ def build(
         openapi_config=OpenAPIConfig(
             title="IC³",
             version=__version__,
+            use_handler_docstrings=True,
             security=[{"bearer": []}],
             components=Components(
                 security_schemes={
@@ -368,7 +371,7 @@ _PROBLEMS: Final = {
         Problem, generate_examples=False, description=HTTPStatus(status).phrase,
         media_type="application/problem+json",
     )
-    for status in (400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503)
+    for status in (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503)
 }  # fmt: skip
 
 
@@ -378,7 +381,12 @@ def _handler(line: Route) -> BaseRouteHandler:
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
         request_max_body_size=line.body_limit_bytes,
-        opt={"role": line.role, "local": line.local, "again": line.again},
+        opt={
+            "role": line.role,
+            "local": line.local,
+            "again": line.again,
+            "takes": line.takes,
+        },
         name=f"{line.method} {line.path}",
         security=[{}] if line.role is EVERYBODY else None,
         # Where it is named it wins over that of a stream, which may be another by its parameters.

@@ -4,10 +4,11 @@ from bisect import bisect_right
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.envelope import time_text
 from ic3.domain.freshness import AssetView, State
@@ -40,10 +41,11 @@ class AssetStateView(msgspec.Struct):
 
 
 class AssetStates(msgspec.Struct):
-    """A page of assets by serial number; `cursor` asks for the next, null where there is none."""
+    """A page of assets by serial number; ask on with `cursor=next`. `cursor` is the same."""
 
     count: int
     states: list[AssetStateView]
+    next: str | None
     cursor: str | None
 
 
@@ -89,9 +91,9 @@ class StatesReader:
             if domains is not None and view.domain not in domains:
                 continue
             if len(found) == limit:
-                return AssetStates(limit, found, found[-1].serial)
+                return AssetStates(limit, found, found[-1].serial, found[-1].serial)
             found.append(view)
-        return AssetStates(len(found), found, None)
+        return AssetStates(len(found), found, None, None)
 
     def _serials(self) -> list[str]:
         """Feed and register together, sorted again only where one of them has changed."""
@@ -122,12 +124,13 @@ async def states(
     domain: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: FromQuery[str] = "",
-) -> AssetStates:
+) -> Response[AssetStates]:
     """Assets by serial number with their state, age, cadence and skew; a page at a time."""
     domains = request.scope["state"]["principal"].domains
-    return states_reader.read(
+    page = states_reader.read(
         state=wanted, domain=domain, limit=limit, after=cursor, domains=domains
     )
+    return paged(request, page, page.next)
 
 
 async def events(

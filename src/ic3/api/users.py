@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.access import KEY_PREFIX, key_hash
 from ic3.domain.acts import Actor
@@ -62,10 +63,11 @@ class PasswordGiven(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserList(msgspec.Struct):
-    """Users by name; `cursor` asks for the next page, null where there is none."""
+    """Users by name; ask on with `cursor=next`. `cursor` is the same as `next`."""
 
     count: int
     users: list[UserView]
+    next: str | None
     cursor: str | None
 
 
@@ -122,12 +124,14 @@ class People:
 
 async def listed(
     people: NamedDependency[People],
+    request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=200)] = "",
-) -> UserList:
+) -> Response[UserList]:
     """Users by name, a page at a time."""
     found = await people.users.listed(limit, after=_clean(cursor))
-    return UserList(len(found), found, found[-1].username if len(found) == limit else None)
+    following = found[-1].username if len(found) == limit else None
+    return paged(request, UserList(len(found), found, following, following), following)
 
 
 async def one(username: FromPath[str], people: NamedDependency[People]) -> Response[UserView]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from litestar import Request, Response
@@ -12,10 +11,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError
-from ic3.domain.cursors import CURSOR_LIMIT, cursor_of, place_in
+from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.envelope import time_text
 from ic3.domain.history import instant
 from ic3.domain.latest import LatestReadings
@@ -269,7 +269,7 @@ async def listed(
         return Response(OrderPage([order_desk.view(each) for each in orders], None))
     onward = cursor_of(place_of(orders[-1], sort))
     page = OrderPage([order_desk.view(each) for each in orders], onward)
-    return Response(page, headers={"link": _next_link(request, onward)})
+    return paged(request, page, onward)
 
 
 async def export(
@@ -518,20 +518,10 @@ def _words(states: list[State] | None) -> list[str] | None:
 
 
 def _place(cursor: str, sort: Sort) -> Place:
-    try:
-        place = place_in(cursor, Place)
-    except ValueError as error:
-        raise ApiError(422, "bad cursor", str(error)) from None
+    place = begin_of(cursor, Place)
     if place.sort is not sort:
         raise ApiError(422, "bad cursor", f"it is of a list sorted by {place.sort}")
     return place
-
-
-def _next_link(request: Request[Any, Any, Any], cursor: str) -> str:
-    asked = parse_qsl(request.url.query, keep_blank_values=True)
-    pairs = [(name, value) for name, value in asked if name != "cursor"]
-    query = urlencode([*pairs, ("cursor", cursor)], quote_via=quote)
-    return f'<{request.url.path}?{query}>; rel="next"'
 
 
 async def _as_csv(

@@ -165,7 +165,7 @@ async def _read(state: str, priorities: list[int], domains: list[str], limit: in
             more = [("limit", min(limit - len(found["alarms"]), PAGE)), ("cursor", found["cursor"])]
             page = await server.get(f"/api/alarms?{urlencode([*asked, *more])}")
             found["alarms"] += page["alarms"]
-            found["cursor"] = page["cursor"]
+            found["next"] = found["cursor"] = page["cursor"]
     return found
 
 

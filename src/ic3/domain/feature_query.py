@@ -4,8 +4,6 @@ Source:
     OGC 17-069r4, OGC API - Features - Part 1: Core, 7.15.
 """
 
-import base64
-import binascii
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +12,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Final
 
+from ic3.domain.cursors import place_in
 from ic3.domain.geo import Box
 from ic3.domain.layers import Feature
 from ic3.errors import InputError
@@ -98,7 +97,7 @@ def ask(
         span=_span_in(given["datetime"]) if "datetime" in given else (None, None),
         properties={name: given[name] for name in chosen_by if name in given},
         limit=_limit_in(given["limit"]) if "limit" in given else LIMIT,
-        after=name_in(given["cursor"]) if given.get("cursor") else "",
+        after=_name_in(given["cursor"]) if given.get("cursor") else "",
     )
 
 
@@ -123,21 +122,11 @@ def box_in(text: str) -> Box:
     return box
 
 
-def cursor_of(name: str) -> str:
-    """The cursor of the page after a name."""
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def name_in(cursor: str) -> str:
-    """The name in a cursor.
-
-    Raises:
-        InputError: It is none of ours.
-    """
+def _name_in(cursor: str) -> str:
     try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (ValueError, binascii.Error):
-        raise InputError("cursor: follow the next link of the page before") from None
+        return place_in(cursor, str)
+    except ValueError as error:
+        raise InputError(f"cursor: {error}") from None
 
 
 def _limit_in(text: str) -> int:

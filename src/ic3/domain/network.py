@@ -207,13 +207,15 @@ def difference(before: Mapping[str, Element], after: Mapping[str, Element]) -> D
 def completed(new: Network, old: Network) -> Network:
     """A network of a file that knows only hydraulics, with the rest as it was or can be told.
 
-    Kept are connections, assets, what is stuck, and the valves whose pipe is still there. The area
-    is kept too; where there is none it is told by the areas' boundaries.
+    Kept are connections, assets, what is stuck, areas, and the valves whose pipe is still there.
+    The area of what is new is told by the areas' boundaries: a main that crosses an area without
+    feeding it stays of none. Where nothing had an area yet, all is told.
     """
     nodes = {name: _completed_node(each, old.nodes.get(name)) for name, each in new.nodes.items()}
     links = {name: _completed_link(each, old.links.get(name)) for name, each in new.links.items()}
     found = Network(new.version, nodes, links, {}, old.areas, new.source)
-    _place(found)
+    placed = any(each.dma_id for each in old.nodes.values())
+    _place(found, old if placed else Network())
     found.valves = dict(new.valves) or {
         name: each for name, each in old.valves.items() if _stands(each, links)
     }
@@ -337,14 +339,16 @@ def _completed_link(new: Link, old: Link | None) -> Link:
     )  # fmt: skip
 
 
-def _place(network: Network) -> None:
-    """Tell the area of nodes by the boundaries, and that of links by their ends."""
+def _place(network: Network, known: Network) -> None:
+    """Tell the area of nodes by the boundaries, and that of links by their ends; not of known."""
     for name, node in network.nodes.items():
-        if node.dma_id is None and node.position is not None:
+        if node.dma_id is None and node.position is not None and name not in known.nodes:
             dma_id = _area_at(node.position, network.areas.values())
             if dma_id is not None:
                 network.nodes[name] = msgspec.structs.replace(node, dma_id=dma_id)
     for name, link in network.links.items():
+        if name in known.links:
+            continue
         start, end = network.nodes.get(link.from_node), network.nodes.get(link.to_node)
         if link.dma_id is None and start and end and start.dma_id and start.dma_id == end.dma_id:
             network.links[name] = msgspec.structs.replace(link, dma_id=start.dma_id)

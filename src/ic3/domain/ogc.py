@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import time_text
-from ic3.domain.feature_query import GREATEST_LIMIT, LIMIT, FeatureQuery, cursor_of
+from ic3.domain.feature_query import GREATEST_LIMIT, LIMIT, FeatureQuery
 from ic3.domain.geo import box_of
 from ic3.domain.layers import KINDS, Feature, Kind
 

@@ -273,7 +273,7 @@ class AssetStore:
     """Reads and changes assets of the register."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     async def page(
         self, query: AssetQuery, *, sort: Sort, limit: int, after: Place | None
@@ -288,7 +288,7 @@ class AssetStore:
         """
         named = {**_asked(query), **_start(sort, after), "limit": limit + 1}
         async with (
-            self._database.connection() as connection,
+            self.database.connection() as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
             keys = await (await connection.execute(PAGES[sort], named)).fetchall()
@@ -301,42 +301,14 @@ class AssetStore:
 
     async def count(self, query: AssetQuery) -> int:
         """How many there are in all."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             row = await (await connection.execute(COUNT, _asked(query))).fetchone()
             return int(row[0]) if row else 0
 
     async def one(self, serial: str, scope: Scope) -> Asset | None:
         """An asset, or None where it is unknown in these domains."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await _one(connection, serial, scope)
-
-    async def add(self, actor: Actor, fields: Mapping[str, Any], scope: Scope) -> Asset:
-        """Put an asset into the register.
-
-        Args:
-            actor: Who does.
-            fields: Its fields, `serialnumber` among them; all count as entered by a person.
-            scope: Domains it may be of.
-
-        Raises:
-            InputError: A field is not possible for this person.
-            ChangedMeanwhile: The serial number is taken.
-        """
-        serial = fields["serialnumber"]
-        if scope is not None and fields.get("domain") not in scope:
-            raise InputError("domain: name one of yours")
-        async with self._database.connection() as connection:
-            await _check_dma(connection, fields.get("dma_id"), scope)
-            entered = [name for name in fields if name != "serialnumber"]
-            named = {"fields": Jsonb(fields), "who": actor.who, "entered": entered}
-            if await (await connection.execute(ADD, named)).fetchone() is None:
-                raise ChangedMeanwhile(f"register: {serial!r} is in the register already")
-            told = {"serial": serial, "who": actor.who}
-            await connection.execute(mappings.SET_ASSET_STATE, told)
-            await record(connection, actor, "asset registered", f"asset {serial!r}", after=fields)
-            made = await _one(connection, serial, None)
-            assert made is not None
-            return made
 
     async def change(
         self, actor: Actor, serial: str, fields: Mapping[str, Any], *, if_match: str, scope: Scope
@@ -355,7 +327,7 @@ class AssetStore:
             ChangedMeanwhile: It is another by now.
             InputError: A field is not possible.
         """
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             named = {"serial": serial, "scope": scope}
             locked = await (await connection.execute(LOCK_ONE, named)).fetchone()
             before = await _one(connection, serial, scope)
@@ -383,7 +355,7 @@ class AssetStore:
 
     async def tree(self, scope: Scope) -> list[DomainBranch]:
         """Domains, their district areas and their sites, with the number of assets."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             rows = await (await connection.execute(TREE, {"scope": scope})).fetchall()
         branches: list[DomainBranch] = []
         for domain, dma_id, name, site, assets in rows:
@@ -400,13 +372,44 @@ class AssetStore:
 
     async def tags(self, serial: str, scope: Scope) -> list[RegisterTag] | None:
         """The tags of an asset, mapped and not; None where it is unknown in these domains."""
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             found = await _one(connection, serial, scope)
             if found is None:
                 return None
             named = {"asset_id": found.asset_id, "serial": serial}
             cursor = await connection.execute(TAGS, named)
             return [RegisterTag(*row) for row in await cursor.fetchall()]
+
+
+async def add(
+    connection: Connection, actor: Actor, fields: Mapping[str, Any], scope: Scope
+) -> Asset:
+    """Put an asset into the register.
+
+    Args:
+        connection: Of the transaction.
+        actor: Who does.
+        fields: Its fields, `serialnumber` among them; all count as entered by a person.
+        scope: Domains it may be of.
+
+    Raises:
+        InputError: A field is not possible for this person.
+        ChangedMeanwhile: The serial number is taken.
+    """
+    serial = fields["serialnumber"]
+    if scope is not None and fields.get("domain") not in scope:
+        raise InputError("domain: name one of yours")
+    await _check_dma(connection, fields.get("dma_id"), scope)
+    entered = [name for name in fields if name != "serialnumber"]
+    named = {"fields": Jsonb(fields), "who": actor.who, "entered": entered}
+    if await (await connection.execute(ADD, named)).fetchone() is None:
+        raise ChangedMeanwhile(f"register: {serial!r} is in the register already")
+    told = {"serial": serial, "who": actor.who}
+    await connection.execute(mappings.SET_ASSET_STATE, told)
+    await record(connection, actor, "asset registered", f"asset {serial!r}", after=fields)
+    made = await _one(connection, serial, None)
+    assert made is not None
+    return made
 
 
 def tag_of(asset: Asset) -> str:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from ic3.clock import Clock
 from ic3.domain.plans import Basis, Plan, due_to_make
 from ic3.domain.returns import Returns
-from ic3.errors import ApiError
+from ic3.errors import ApiError, Contended, Refused, TooSlow
 from ic3.observations import Observe, PlanFailed, PlannedOrders
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
@@ -67,6 +67,8 @@ class Plans:
                     made += await self._make(plan, hourly=hourly)
                 except ApiError as error:
                     self._observe(PlanFailed(plan.id, f"{error}; {error.detail}"))
+                except (Contended, Refused, TooSlow) as error:
+                    self._observe(PlanFailed(plan.id, str(error)))
             full = len(page) == PAGE
             after = page[-1].id if page else after
         if made:

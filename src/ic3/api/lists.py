@@ -1,0 +1,44 @@
+"""What all lists have in common: where a page begins, and the next one in the header Link."""
+
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+from litestar import Request, Response
+
+from ic3.domain.cursors import place_in
+from ic3.errors import ApiError
+
+T = TypeVar("T")
+
+
+def paged(request: Request[Any, Any, Any], page: T, following: str | int | None) -> Response[T]:
+    """A page, with the address of the next one where there is one (RFC 8288).
+
+    Args:
+        request: That asked for this page.
+        page: The answer.
+        following: Cursor of the next page; None where this is the last.
+    """
+    if following is None:
+        return Response(page)
+    return Response(page, headers={"link": f'<{_onward(request, following)}>; rel="next"'})
+
+
+def begin_of(cursor: str, kind: type[T]) -> T:
+    """The place that a cursor names.
+
+    Raises:
+        ApiError: 422: it is none of ours.
+    """
+    try:
+        return place_in(cursor, kind)
+    except ValueError as error:
+        raise ApiError(422, "bad cursor", str(error)) from None
+
+
+def _onward(request: Request[Any, Any, Any], cursor: str | int) -> str:
+    """The address of this page, its cursor replaced."""
+    asked = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    pairs = [pair for pair in asked if pair[0] != "cursor"]
+    query = urlencode([*pairs, ("cursor", cursor)], quote_via=quote)
+    return f"{request.scope['path']}?{query}"
