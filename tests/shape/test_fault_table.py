@@ -14,7 +14,7 @@ def _numbers_of(source: str) -> Iterator[int]:
     """The faults that the test functions of a file are named after: `test_f1_f2_what_happens`."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            named = re.match(r"test((?:_f\d+)+)_[a-z]", node.name)
+            named = re.match(r"test((?:_f\d+)+)(?:_s\d+)*_[a-z]", node.name)
             yield from map(int, re.findall(r"\d+", named[1] if named else ""))
 
 

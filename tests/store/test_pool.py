@@ -11,7 +11,15 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ic3.clock import Clock
-from ic3.errors import Contended, DatabaseAway, Refused, SchemaError, StoreError, TooSlow
+from ic3.errors import (
+    Contended,
+    DatabaseAway,
+    OutOfScope,
+    Refused,
+    SchemaError,
+    StoreError,
+    TooSlow,
+)
 from ic3.observations import DatabaseBack, DatabaseLost, Observation
 from ic3.store.pool import LIVENESS, SERVER_LIVENESS, Availability, Database, translate
 
@@ -183,7 +191,8 @@ async def test_f10_every_connection_is_watched_and_every_statement_bounded(
         (["22003", "22021", "23514", "23502", "54000"], Refused),
         (["57014"], TooSlow),
         (["42P01"], SchemaError),
-        (["42501", "28P01", "3D000", "XX000"], StoreError),
+        (["28P01", "3D000", "XX000"], StoreError),
+        (["42501"], OutOfScope),
     ],
 )
 def test_f12_f16_f17_f18_each_word_of_postgresql_is_met_in_its_own_way(
