@@ -36,8 +36,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 def tail(place: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "ic3", "tail", *arguments], env=environment(place), cwd=place,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts,
     )  # fmt: skip
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts in the background ignores them, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_the_feed_is_followed_and_a_route_is_tried(own_place: Path) -> None:
