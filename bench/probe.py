@@ -23,6 +23,8 @@ from ic3.domain.envelope import Envelope, EnvelopeRejected, parse, serial_of_key
 from ic3.domain.latest import LatestReadings, Movement
 from ic3.domain.mapping import Register
 from ic3.domain.runs import RecentRuns, Run
+from ic3.domain.scope import AssetScope
+from ic3.domain.status import Feed
 from ic3.domain.users import Role
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.sweep import Sweeper
@@ -194,7 +196,7 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     }
     application = build(
         [each for each in ROUTES if each.path in hot],
-        dependencies={"reads": reads},
+        dependencies={"reads": reads, "asset_scope": AssetScope(latest, Feed(interval_s=15))},
         hot=hot,
         sockets={"/ws": socket_app},
         files={},
