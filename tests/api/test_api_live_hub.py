@@ -381,6 +381,28 @@ def test_who_takes_nothing_for_ten_seconds_is_closed_with_1013_and_nobody_else_w
     assert (made.hub.clients, quick.writer.closed) == (1, None)
 
 
+def test_f27_one_stalled_client_of_500_delays_nobody_and_costs_little() -> None:
+    made = world(None, *ASSETS)
+    clients = [Client(made, user=f"user {number}") for number in range(500)]
+    for each in clients:
+        each.read()
+    slow, others = clients[0], clients[1:]
+    stall(slow)
+    before = slow.viewer._queued_bytes
+    for number in range(2 * QUEUED_LIMIT):
+        made.alarm(ASSETS[number % 8], active=number // 8 % 2 == 0)
+        assert all(each.writer.sent for each in others)
+        told = {each.writer.sent for each in others}
+        assert len(told) == 1  # the same bytes for all, at once
+        for each in others:
+            each.writer.sent = b""
+    assert slow.writer.sent == b""
+    assert slow.viewer._queued_bytes - before < 2 << 20
+    slow.writer.resume()
+    made.hub.tick()
+    assert slow.ops()[0] == "snapshot"
+
+
 def test_a_resync_of_a_client_that_takes_nothing_waits_for_it() -> None:
     made = world(None, "a")
     client = Client(made)
