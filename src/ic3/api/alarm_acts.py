@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from ic3.api.callers import actor_of, principal_of
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarm_history import BEGINNING
@@ -345,8 +346,8 @@ async def acknowledge(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Say that somebody knows of an alarm; a second time changes nothing."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
-    return await alarm_desk.acknowledge(_actor(request), alarm_id, data.note)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
+    return await alarm_desk.acknowledge(actor_of(request), alarm_id, data.note)
 
 
 async def acknowledge_many(
@@ -354,8 +355,8 @@ async def acknowledge_many(
     request: Request[Any, Any, Any],
 ) -> ManyDone:  # fmt: skip
     """The same of up to 1,000 alarms, each for itself."""
-    principal = _principal(request)
-    return await alarm_desk.acknowledge_many(_actor(request), principal, data.ids, data.note)
+    principal = principal_of(request)
+    return await alarm_desk.acknowledge_many(actor_of(request), principal, data.ids, data.note)
 
 
 async def comment(
@@ -363,8 +364,8 @@ async def comment(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Say something about an open alarm."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
-    return await alarm_desk.comment(_actor(request), alarm_id, data.note)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
+    return await alarm_desk.comment(actor_of(request), alarm_id, data.note)
 
 
 async def shelve(
@@ -372,7 +373,7 @@ async def shelve(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Keep an alarm from calling for some minutes; longer than 8 h needs an engineer."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
     role: Role = request.scope["state"]["principal"].role
     if data.minutes > OPERATOR_MINUTES and not role.covers(Role.ENGINEER):
         raise ApiError(
@@ -380,7 +381,7 @@ async def shelve(
             " engineer is needed",
         )  # fmt: skip
     return await alarm_desk.hold_one(
-        _actor(request), alarm_id, HoldKind.SHELVED, data.reason, data.minutes
+        actor_of(request), alarm_id, HoldKind.SHELVED, data.reason, data.minutes
     )
 
 
@@ -389,8 +390,8 @@ async def unshelve(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Let a shelved alarm call again."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
-    return await alarm_desk.end_of_one(_actor(request), alarm_id, HoldKind.SHELVED)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
+    return await alarm_desk.end_of_one(actor_of(request), alarm_id, HoldKind.SHELVED)
 
 
 async def out_of_service(
@@ -398,9 +399,9 @@ async def out_of_service(
     alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Keep an alarm from calling until somebody puts it back into service."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
     return await alarm_desk.hold_one(
-        _actor(request), alarm_id, HoldKind.OUT_OF_SERVICE, data.reason, None
+        actor_of(request), alarm_id, HoldKind.OUT_OF_SERVICE, data.reason, None
     )
 
 
@@ -409,13 +410,13 @@ async def in_service(
     request: Request[Any, Any, Any],
 ) -> AlarmDone:  # fmt: skip
     """Put an alarm back into service."""
-    alarm_desk.check_scope(_principal(request), alarm_id)
-    return await alarm_desk.end_of_one(_actor(request), alarm_id, HoldKind.OUT_OF_SERVICE)
+    alarm_desk.check_scope(principal_of(request), alarm_id)
+    return await alarm_desk.end_of_one(actor_of(request), alarm_id, HoldKind.OUT_OF_SERVICE)
 
 
 async def holds(alarm_desk: NamedDependency[AlarmDesk], request: Request[Any, Any, Any]) -> Holds:
     """Shelves, maintenance windows and what is out of service."""
-    sees = _principal(request).sees
+    sees = principal_of(request).sees
     found = [_view(each) for each in alarm_desk.alarms.holds if sees(each.domain)]
     return Holds(len(found), found)
 
@@ -425,10 +426,10 @@ async def make_window(
     request: Request[Any, Any, Any],
 ) -> HoldDone:  # fmt: skip
     """A maintenance window by domain, DMA, source or condition; 90 days at most."""
-    principal = _principal(request)
+    principal = principal_of(request)
     if not principal.sees(data.domain):
         raise ApiError(403, "forbidden", "name a domain of your scope")
-    return await alarm_desk.make_window(_actor(request), data)
+    return await alarm_desk.make_window(actor_of(request), data)
 
 
 async def end_hold(
@@ -437,18 +438,13 @@ async def end_hold(
 ) -> HoldDone:  # fmt: skip
     """End a hold of any kind; what it held and is still active calls again."""
     standing = next((each for each in alarm_desk.alarms.holds if each.id == hold_id), None)
-    if standing is not None and not _principal(request).sees(standing.domain):
+    if standing is not None and not principal_of(request).sees(standing.domain):
         raise ApiError(404, "hold not found", f"no hold {hold_id} stands")
-    return await alarm_desk.end_hold(_actor(request), hold_id)
+    return await alarm_desk.end_hold(actor_of(request), hold_id)
 
 
 def _unknown(alarm_id: int) -> ApiError:
     return ApiError(404, "alarm not found", f"there is no alarm {alarm_id}")
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal: Principal = request.scope["state"]["principal"]
-    return principal
 
 
 def _view(hold: Hold) -> HoldView:
@@ -465,8 +461,3 @@ def _time(us: int | None) -> str | None:
 
 def _us(at: datetime) -> int:
     return (at - BEGINNING) // timedelta(microseconds=1)
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)

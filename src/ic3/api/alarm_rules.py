@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
-from ic3.domain.acts import Actor
+from ic3.api.callers import actor_of, principal_of
 from ic3.domain.alarm_rule_files import RuleDiff, read_rules, rules_csv
 from ic3.domain.alarm_rules import Rule, RuleKind, check_rule
 from ic3.domain.alarms import Priority
@@ -136,7 +136,7 @@ async def listed(
     """Every rule but those that name another's domain or asset."""
     found = [
         _view(each) for each in await rule_store.all()
-        if _is_shown(each.rule, _principal(request), asset_scope)
+        if _is_shown(each.rule, principal_of(request), asset_scope)
     ]  # fmt: skip
     return Rules(len(found), found)
 
@@ -148,8 +148,8 @@ async def make(
     """Make a rule; who does not see all names a domain or an asset of theirs."""
     rule = Rule(rule_id=0, **_fields(data))
     _check(rule)
-    _check_scope(rule, _principal(request), asset_scope)
-    return _view(await rule_store.add(_actor(request), rule))
+    _check_scope(rule, principal_of(request), asset_scope)
+    return _view(await rule_store.add(actor_of(request), rule))
 
 
 async def change(
@@ -157,14 +157,14 @@ async def change(
     asset_scope: NamedDependency[AssetScope], request: Request[Any, Any, Any],
 ) -> RuleView:  # fmt: skip
     """Change what is named of a rule; refused where it has changed since it was read."""
-    principal = _principal(request)
+    principal = principal_of(request)
     before = await _theirs(rule_store, rule_id, principal, asset_scope)
     fields = _fields(data)
     version = fields.pop("version")
     rule = msgspec.structs.replace(before.rule, **fields)
     _check(rule)
     _check_scope(rule, principal, asset_scope)
-    changed = await rule_store.change(_actor(request), rule, version=version)
+    changed = await rule_store.change(actor_of(request), rule, version=version)
     if changed is None:
         now = await _known(rule_store, rule_id)
         raise ApiError(
@@ -179,8 +179,8 @@ async def remove(
     asset_scope: NamedDependency[AssetScope], request: Request[Any, Any, Any],
 ) -> Gone:  # fmt: skip
     """Delete a rule; alarms that it raised stay until they return."""
-    await _theirs(rule_store, rule_id, _principal(request), asset_scope)
-    if not await rule_store.remove(_actor(request), rule_id):
+    await _theirs(rule_store, rule_id, principal_of(request), asset_scope)
+    if not await rule_store.remove(actor_of(request), rule_id):
         raise _unknown(rule_id)
     return Gone(rule_id, deleted=True)
 
@@ -194,7 +194,7 @@ async def import_csv(
 
     All or nothing: with one problem nothing is written, and the answer is 422 with all of them.
     """
-    if _principal(request).domains is not None:
+    if principal_of(request).domains is not None:
         raise ApiError(403, "forbidden", "a file holds rules of all domains; your account does not")
     parsed = read_rules(await request.body())
     if parsed.problems:
@@ -203,7 +203,7 @@ async def import_csv(
             detail=f"{number} problems; the first: {parsed.problems[0]}", problems=parsed.problems
         )
         return Response(refused, status_code=422, media_type="application/problem+json")
-    diff = await rule_store.import_rules(_actor(request), parsed.rules, dry_run=dry_run)
+    diff = await rule_store.import_rules(actor_of(request), parsed.rules, dry_run=dry_run)
     return Response(ImportAnswer(dry_run, diff), status_code=200)
 
 
@@ -213,7 +213,7 @@ async def csv(
 ) -> Response[str]:  # fmt: skip
     """The rules as a file that the import takes again."""
     stored = [each.rule for each in await rule_store.all()]
-    rules = [each for each in stored if _is_shown(each, _principal(request), asset_scope)]
+    rules = [each for each in stored if _is_shown(each, principal_of(request), asset_scope)]
     return Response(
         rules_csv(rules), media_type="text/csv",
         headers={"content-disposition": 'attachment; filename="alarm-rules.csv"'},
@@ -279,13 +279,3 @@ def _view(stored: StoredRule) -> RuleView:
         rule.deadband, rule.on_delay_s, rule.off_delay_s, list(rule.notify), rule.text,
         stored.version, stored.changed_at, stored.changed_by,
     )  # fmt: skip
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal: Principal = request.scope["state"]["principal"]
-    return principal
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)

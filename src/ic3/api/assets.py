@@ -1,6 +1,5 @@
 """The register: pages of assets, one asset, and what people enter."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote
 
@@ -9,9 +8,9 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
-from ic3.domain.acts import Actor
 from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.imports import EXTERNAL_NUMBER, EXTERNAL_SYSTEM, MAX_EXTERNAL_IDS
@@ -24,7 +23,6 @@ from ic3.domain.register import (
     Sort,
     check_link,
 )
-from ic3.domain.users import Principal
 from ic3.errors import ApiError, ChangedMeanwhile, Refused, UnknownHere
 from ic3.store.assets import AssetStore, add
 from ic3.store.idempotency import Once, request_hash, run_once
@@ -168,7 +166,7 @@ async def listed(
     after = _place(cursor, sort) if cursor else None
     query = AssetQuery(
         q, _checked(domain), _checked(dma), _checked(category), _checked(criticality),
-        _checked(status), _principal(request).scope(),
+        _checked(status), principal_of(request).scope(),
     )  # fmt: skip
     found, more = await asset_store.page(query, sort=sort, limit=limit, after=after)
     total = await asset_store.count(query) if after is None else None
@@ -183,7 +181,7 @@ async def one(
 ) -> Response[Asset]:
     """One asset of the register, with the tag that a change of it needs."""
     serial = _serial(serial_number)
-    found = await asset_store.one(serial, _principal(request).scope())
+    found = await asset_store.one(serial, principal_of(request).scope())
     if found is None:
         raise _unknown()
     return _answer(found, request)
@@ -207,7 +205,11 @@ async def change(
         raise ApiError(422, "nothing to change", "name at least one field")
     try:
         changed = await asset_store.change(
-            _actor(request), serial, fields, if_match=if_match, scope=_principal(request).scope()
+            actor_of(request),
+            serial,
+            fields,
+            if_match=if_match,
+            scope=principal_of(request).scope(),
         )
     except UnknownHere:
         raise _unknown() from None
@@ -231,12 +233,12 @@ async def create(
     serial = data.serialnumber
     if serial != serial.strip():
         raise ApiError(422, "blanks", "a serial number neither begins nor ends with a blank")
-    principal, fields = _principal(request), _fields(data)
+    principal, fields = principal_of(request), _fields(data)
     body = b"" if key is None else await request.body()
     once = Once(principal.username, key, request_hash("POST asset", body), clock.now())
 
     async def act(connection: Connection) -> Asset:
-        return await add(connection, _actor(request), fields, principal.scope())
+        return await add(connection, actor_of(request), fields, principal.scope())
 
     try:
         made = await run_once(asset_store.database, once, act, Asset)
@@ -254,7 +256,7 @@ async def create(
 
 async def tree(asset_store: NamedDependency[AssetStore], request: Request[Any, Any, Any]) -> Tree:
     """The hierarchy: domain, district area, site, with counts."""
-    branches = await asset_store.tree(_principal(request).scope())
+    branches = await asset_store.tree(principal_of(request).scope())
     return Tree(sum(each.assets for each in branches), branches)
 
 
@@ -265,7 +267,7 @@ async def tags(
 ) -> AssetTags:
     """The tags of an asset and what they measure; they are mapped in the inbox."""
     serial = _serial(serial_number)
-    found = await asset_store.tags(serial, _principal(request).scope())
+    found = await asset_store.tags(serial, principal_of(request).scope())
     if found is None:
         raise _unknown()
     return AssetTags(serial, found)
@@ -320,14 +322,3 @@ def _place(cursor: str, sort: Sort) -> Place:
     if "\0" in place.key or not abs(place.asset_id) < 2**31:
         raise ApiError(422, "bad cursor", "send what the page before answered as next")
     return place
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    state: Mapping[str, Any] = request.scope["state"]
-    principal: Principal = state["principal"]
-    return principal
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(_principal(request), address)

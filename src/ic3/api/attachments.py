@@ -10,11 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
 from litestar.response import Stream
 
+from ic3.api.callers import actor_of, principal_of
 from ic3.clock import Clock
-from ic3.domain.acts import Actor
 from ic3.domain.alarms import Alarms
 from ic3.domain.attachments import ENDINGS, content_type_of, looks_like, safe_name
-from ic3.domain.users import Principal
 from ic3.domain.work_orders import Acted, view_of
 from ic3.errors import ApiError
 from ic3.store.attachment_files import AttachmentFiles
@@ -71,7 +70,7 @@ async def add(
 
     `X-Filename` is its name, percent-encoded UTF-8.
     """
-    principal = _principal(request)
+    principal = principal_of(request)
     await attachment_desk.orders.one(order_id, principal.scope())
     content_type = content_type_of(request.headers.get("content-type", ""))
     if content_type is None:
@@ -111,7 +110,7 @@ async def _keep(
         place = await desk.files.keep(content, sha256)
         kept.append(place)
         order, number = await attach(
-            connection, _actor(request), _principal(request), order_id, file_name=file_name,
+            connection, actor_of(request), principal_of(request), order_id, file_name=file_name,
             content_type=content_type, size_bytes=len(content), sha256=sha256, place=place,
             cap_bytes=desk.store.cap_bytes, at=once.at,
         )  # fmt: skip
@@ -134,7 +133,7 @@ async def read(
 ) -> Stream:
     """A file, always as one to be saved."""
     found, place = await attachment_desk.store.one(
-        order_id, attachment_id, _principal(request).scope()
+        order_id, attachment_id, principal_of(request).scope()
     )
     try:
         content = await attachment_desk.files.read(place)
@@ -160,18 +159,7 @@ async def remove(
     """Delete a file."""
     async with attachment_desk.orders.database.connection() as connection:
         place = await detach(
-            connection, _actor(request), _principal(request), order_id, attachment_id,
+            connection, actor_of(request), principal_of(request), order_id, attachment_id,
             at=attachment_desk.clock.now(),
         )  # fmt: skip
     await attachment_desk.files.drop(place)
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(_principal(request), address)

@@ -19,6 +19,7 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from ic3.api.callers import address_of, principal_of
 from ic3.clock import Clock
 from ic3.domain.access import KEY_PREFIX, Access, Event, PendingEvents
 from ic3.domain.acts import Actor
@@ -510,7 +511,7 @@ async def login(
     if data.cookie and kind != "application/json":
         raise ApiError(415, "not json", "send Content-Type: application/json for a cookie")
     client = request.headers.get("user-agent", "").replace("\0", "")
-    token, refresh = await logins.login(data, _whence(request), client)
+    token, refresh = await logins.login(data, address_of(request), client)
     return _with_refresh(token, refresh, as_cookie=data.cookie)
 
 
@@ -526,7 +527,7 @@ async def refresh(
     given = data.refresh_token or cookie
     if given is None:
         raise ApiError(401, "login required", "send a refresh_token, or the cookie of the login")
-    token, following = await logins.refresh(given, _whence(request))
+    token, following = await logins.refresh(given, address_of(request))
     return _with_refresh(token, following, as_cookie=data.refresh_token is None)
 
 
@@ -534,9 +535,9 @@ async def logout(
     logins: NamedDependency[Logins], request: Request[Any, Any, Any]
 ) -> Response[None]:
     """End this login: its tokens and open sockets count no more."""
-    principal = _principal(request)
+    principal = principal_of(request)
     if principal.login:
-        await logins.logout(principal, principal.login, _whence(request))
+        await logins.logout(principal, principal.login, address_of(request))
     gone = Cookie(
         COOKIE, value="", path="/", max_age=0, secure=True, httponly=True, samesite="strict"
     )
@@ -549,7 +550,7 @@ async def confirm(
     request: Request[Any, Any, Any],
 ) -> AccessToken:
     """Give the password again: what asks for it is open for five minutes to the new token."""
-    return await logins.confirm(_principal(request), data.password, _whence(request))
+    return await logins.confirm(principal_of(request), data.password, address_of(request))
 
 
 async def change_password(
@@ -558,12 +559,12 @@ async def change_password(
     request: Request[Any, Any, Any],
 ) -> AccessToken:
     """Change one's own password; every other login of the user ends."""
-    return await logins.change_password(_principal(request), data, _whence(request))
+    return await logins.change_password(principal_of(request), data, address_of(request))
 
 
 async def me(clock: NamedDependency[Clock], request: Request[Any, Any, Any]) -> Me:
     """Who asks, with role and scope."""
-    who = _principal(request)
+    who = principal_of(request)
     domains = None if who.domains is None else sorted(who.domains)
     left_s = max(0, int(who.expires_s - clock.now_us() / 1e6))
     return Me(who.username, who.role.value, domains, who.login or None, left_s)
@@ -571,7 +572,7 @@ async def me(clock: NamedDependency[Clock], request: Request[Any, Any, Any]) -> 
 
 async def own_logins(logins: NamedDependency[Logins], request: Request[Any, Any, Any]) -> LoginList:
     """One's own logins that count."""
-    found = await logins.store.open(_principal(request).username, now=logins.clock.now())
+    found = await logins.store.open(principal_of(request).username, now=logins.clock.now())
     return LoginList(found)
 
 
@@ -579,22 +580,13 @@ async def end_login(
     login_id: FromPath[str], logins: NamedDependency[Logins], request: Request[Any, Any, Any]
 ) -> None:
     """End one of one's own logins."""
-    if not await logins.logout(_principal(request), login_id, _whence(request)):
+    if not await logins.logout(principal_of(request), login_id, address_of(request)):
         raise ApiError(404, "not found", "you have no open login of this number")
 
 
 async def ws_ticket(tickets: NamedDependency[Tickets], request: Request[Any, Any, Any]) -> Ticket:
     """A single-use ticket for `/ws?ticket=…`, good for 30 s."""
-    return Ticket(tickets.make(_principal(request)), TICKET_LIFE_S)
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal: Principal = request.scope["state"]["principal"]
-    return principal
-
-
-def _whence(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else "unknown"
+    return Ticket(tickets.make(principal_of(request)), TICKET_LIFE_S)
 
 
 def _with_refresh(token: AccessToken, refresh: str, *, as_cookie: bool) -> Response[AccessToken]:

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.errors import ApiError, CmmsError, Contended, Refused, TooSlow
@@ -192,7 +193,7 @@ async def sync_batch(
     offset: Annotated[int | None, QueryParameter(ge=0, le=2**31 - 1)] = None,
 ) -> SyncAnswer:
     """Refresh a batch of the register from the CMMS; without `offset` where the last one ended."""
-    return await cmms_sync.batch(_actor(request), batch=batch, offset=offset)
+    return await cmms_sync.batch(actor_of(request), batch=batch, offset=offset)
 
 
 async def sync_one(
@@ -204,7 +205,7 @@ async def sync_one(
     serial = unquote(serial_number, errors="replace")
     if "\0" in serial or not serial.isprintable() or len(serial) > 1000 or not serial.strip():
         raise ApiError(422, "no serial number", "it is printable and has at most 1,000 characters")
-    return await cmms_sync.one(_actor(request), serial)
+    return await cmms_sync.one(actor_of(request), serial)
 
 
 async def sync_state(cmms_sync: NamedDependency[CmmsSync]) -> SyncState:
@@ -216,8 +217,3 @@ def _told(answer: SyncAnswer, count: _Count) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(answer)
     told["errors"] = answer.errors[:10]
     return {**told, "conflicts": count.conflicts}
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)

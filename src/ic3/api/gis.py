@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from ic3.api.callers import principal_of
 from ic3.domain.acts import Actor
 from ic3.domain.etags import Encoded, client_has, takes_gzip
 from ic3.domain.feature_query import box_in
@@ -68,7 +69,7 @@ async def trace(
     ] = "",
 ) -> Trace:
     """Which valves shut a pipe off, and who is then without water; name it, or point at it."""
-    who = _principal(request)
+    who = principal_of(request)
     network, graph = await map_reader.graph()
     link = await _link(network, who, pipe=pipe, point=point)
     register = latest.register
@@ -85,7 +86,7 @@ async def export(
     form: Form = "geojson",
 ) -> Response[Any]:
     """The pipe network as a file: GeoJSON, or for EPANET."""
-    who = _principal(request)
+    who = principal_of(request)
     network = await map_reader.network()
     if form == "inp":
         if who.domains is not None:
@@ -116,7 +117,7 @@ async def import_(
 
     An INP file says nothing of areas, assets, connections and shut-off valves: they stay.
     """
-    who = _principal(request)
+    who = principal_of(request)
     if who.domains is not None:
         raise ApiError(403, "forbidden", "the network is of all domains; your account is not")
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -141,7 +142,7 @@ async def _document(
             box = box_in(bbox)
         except InputError as error:
             raise ApiError(422, "bad bbox", str(error)) from None
-    return await _answer(request, await map_reader.document(name, _principal(request), box))
+    return await _answer(request, await map_reader.document(name, principal_of(request), box))
 
 
 async def _answer(request: AnyRequest, document: Encoded) -> Response[Any]:
@@ -189,12 +190,6 @@ def _position(text: str) -> Position:
     if not is_position(longitude, latitude):
         raise ApiError(422, "bad point", "a point is longitude,latitude in degrees")
     return longitude, latitude
-
-
-def _principal(request: AnyRequest) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal
 
 
 def _file(body: bytes, media_type: str, name: str) -> Response[Any]:

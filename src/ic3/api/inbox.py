@@ -9,9 +9,10 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
-from ic3.domain.acts import Actor, Effect, Past, Wish
+from ic3.domain.acts import Effect, Past, Wish
 from ic3.domain.cursors import cursor_of
 from ic3.domain.inbox import Key, Kind, State
 from ic3.domain.latest import LatestReadings
@@ -190,7 +191,7 @@ async def map_tag(
 ) -> Effect:
     """Give a tag of one asset a parameter; the past is filled by a job."""
     return await mappings.map_tag(
-        _actor(request), serial=data.serial, tag_code=data.tag_code, param_id=data.param_id,
+        actor_of(request), serial=data.serial, tag_code=data.tag_code, param_id=data.param_id,
         wish=Wish(data.preview, data.past, data.from_at), now_us=clock.now_us(),
     )  # fmt: skip
 
@@ -203,7 +204,7 @@ async def map_kind(
 ) -> Effect:
     """Give a tag of all assets of a category a parameter, unless it has another one."""
     return await mappings.map_kind(
-        _actor(request), category=data.category, tag_code=data.tag_code, param_id=data.param_id,
+        actor_of(request), category=data.category, tag_code=data.tag_code, param_id=data.param_id,
         wish=Wish(data.preview, data.past, data.from_at), now_us=clock.now_us(),
     )  # fmt: skip
 
@@ -217,7 +218,7 @@ async def unmap(
     param_id: Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)] = None,
 ) -> UndoAnswer:
     """Undo a mapping of one asset, or of a category to a parameter; what is stored stays."""
-    actor = _actor(request)
+    actor = actor_of(request)
     if serial and not category:
         assets = int(await mappings.unmap_tag(actor, serial=serial, tag_code=tag_code))
     elif category and not serial and param_id is not None:
@@ -241,11 +242,11 @@ async def ignore(
     if (data.kind is Kind.TAG) != bool(data.tag_code):
         raise ApiError(422, "unclear", "a line of kind tag has a tag_code, one of an asset none")
     if data.undo:
-        await inbox.heed(_actor(request), key)
+        await inbox.heed(actor_of(request), key)
     elif data.reason is None:
         raise ApiError(422, "reason required", "say why the line may be left alone")
     else:
-        await inbox.ignore(_actor(request), key, data.reason)
+        await inbox.ignore(actor_of(request), key, data.reason)
     return Done(done=True)
 
 
@@ -256,7 +257,7 @@ async def register(
 ) -> RegisterAnswer:
     """Put an unknown asset of the feed into the asset list."""
     number = await mappings.register(
-        _actor(request), serial=data.serial, name=data.name, category=data.category,
+        actor_of(request), serial=data.serial, name=data.name, category=data.category,
         domain=data.domain, preview=data.preview,
     )  # fmt: skip
     return RegisterAnswer(number, data.preview)
@@ -279,14 +280,9 @@ async def create_parameter(
     )  # fmt: skip
     tag = (data.serial, data.tag_code) if data.serial and data.tag_code else None
     number, mapped = await mappings.add_parameter(
-        _actor(request), new, map_to=tag, now_us=clock.now_us()
+        actor_of(request), new, map_to=tag, now_us=clock.now_us()
     )
     return ParameterAnswer(number, mapped)
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)
 
 
 def _key_in(cursor: str) -> Key:

@@ -13,9 +13,9 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import paged
 from ic3.clock import Clock
-from ic3.domain.acts import Actor
 from ic3.domain.addresses import refusal_of
 from ic3.domain.alarms import Priority, What
 from ic3.domain.notify import Route, RouteKind, Router, test_event
@@ -198,7 +198,7 @@ async def create(
         conditions=tuple(data.conditions), changes=tuple(dict.fromkeys(data.changes)),
         quiet_from=quiet_from, quiet_until=quiet_until, quiet_priority=quiet_priority,
     )  # fmt: skip
-    made = await notifications.store.add(_actor(request), wanted, secret)
+    made = await notifications.store.add(actor_of(request), wanted, secret)
     notifications.notices.wake(routes_changed=True)
     return _view(made)
 
@@ -220,7 +220,7 @@ async def change(
     if data.url is not None:
         changes["address"] = _origin(data.url, allow_private=notifications.allow_private)
     changed = await notifications.store.change(
-        _actor(request), route_id, changes, url=data.url, secret=data.secret, version=data.version
+        actor_of(request), route_id, changes, url=data.url, secret=data.secret, version=data.version
     )
     if changed is None:
         raise _unknown_route()
@@ -235,7 +235,7 @@ async def delete(
 ) -> Done:
     """Delete a route; what waits for it is given up."""
     await _known(notifications, route_id)
-    if not await notifications.store.delete(_actor(request), route_id):
+    if not await notifications.store.delete(actor_of(request), route_id):
         raise _unknown_route()
     notifications.notices.wake(routes_changed=True)
     return Done(done=True)
@@ -283,7 +283,7 @@ async def resend(
     """Try an ended delivery again, with the same event and id."""
     known = 0 < delivery_id < 2**63
     now: datetime = notifications.clock.now()
-    if not known or not await notifications.store.resend(_actor(request), delivery_id, now):
+    if not known or not await notifications.store.resend(actor_of(request), delivery_id, now):
         raise ApiError(404, "delivery not found", "it may be older than 30 days")
     notifications.notices.wake(routes_changed=True)
     return Done(done=True)
@@ -298,11 +298,6 @@ async def _known(notifications: Notifications, route_id: int) -> Route:
 
 def _unknown_route() -> ApiError:
     return ApiError(404, "route not found", "see GET /api/notifications/routes")
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)
 
 
 def _origin(url: str, *, allow_private: bool) -> str:

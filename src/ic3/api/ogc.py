@@ -11,12 +11,12 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from ic3.api.callers import principal_of
 from ic3.clock import Clock
 from ic3.domain import ogc
 from ic3.domain.etags import Encoded, takes_gzip
 from ic3.domain.feature_query import FeatureQuery, ask
 from ic3.domain.layers import KINDS, Feature
-from ic3.domain.users import Principal
 from ic3.errors import ApiError, InputError
 from ic3.store.layers import MapReader
 
@@ -69,7 +69,7 @@ async def collections(
 ) -> Response[Any]:
     """What collections there are."""
     _ask(request)
-    who = _principal(request)
+    who = principal_of(request)
     layers = {name: (await map_reader.layer(name, who)).features for name in KINDS}
     return _json(ogc.collections(public_address.root(request), layers))
 
@@ -83,7 +83,7 @@ async def collection(
     """One collection."""
     name = _name(collection)
     _ask(request)
-    layer = await map_reader.layer(name, _principal(request))
+    layer = await map_reader.layer(name, principal_of(request))
     return _json(ogc.collection(public_address.root(request), name, layer.features))
 
 
@@ -97,7 +97,7 @@ async def items(
     """A page of features: bbox, datetime, limit, and the properties the definition names."""
     name = _name(collection)
     query = _ask(request, pages=True, chosen_by=KINDS[name].chosen_by)
-    layer = await map_reader.layer(name, _principal(request))
+    layer = await map_reader.layer(name, principal_of(request))
     matched = await _matched(query, layer.features)
     pairs = list(request.query_params.multi_items())
     root = public_address.root(request)
@@ -115,7 +115,7 @@ async def item(
     """One feature; its id is one percent-encoded segment."""
     name, fid = _name(collection), unquote(feature, errors="replace")
     _ask(request)
-    layer = await map_reader.layer(name, _principal(request))
+    layer = await map_reader.layer(name, principal_of(request))
     found = next((each for each in layer.features if each.fid == fid), None)
     if found is None:
         raise ApiError(404, "feature not found", "the collection has none of this id")
@@ -154,12 +154,6 @@ def _name(collection: str) -> str:
     if collection not in KINDS:
         raise ApiError(404, "collection not found", "/api/ogc/collections lists them")
     return collection
-
-
-def _principal(request: AnyRequest) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal
 
 
 def _json(document: object) -> Response[Any]:

@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
@@ -100,7 +101,7 @@ async def history(
     cursor: Annotated[str, QueryParameter(max_length=CURSOR_LIMIT)] = "",
 ) -> Response[OrderHistory]:
     """What happened to an order, oldest first."""
-    order = await work_orders.one(order_id, _principal(request).scope())
+    order = await work_orders.one(order_id, principal_of(request).scope())
     after = begin_of(cursor, Place) if cursor else 0
     events = await order_details.events(order.id, after=after, limit=limit)
     onward = cursor_of(events[-1].id) if len(events) == limit else None
@@ -156,7 +157,7 @@ async def labour(
     """Enter time that somebody spent."""
 
     async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
-        person = data.person or _principal(request).username
+        person = data.person or principal_of(request).username
         return await add_labour(
             connection, *_who(request), order_id, person=person, minutes=data.minutes,
             note=data.note, at=once.at,
@@ -207,7 +208,7 @@ async def _entered(
     order_id: int, key: str | None, act: Act,
 ) -> Response[Acted]:  # fmt: skip
     """Do an act once, on an order in scope."""
-    principal = _principal(request)
+    principal = principal_of(request)
     path = f"{request.method} {request.scope['path']}"
     body = b"" if key is None else await request.body()
     once = Once(principal.username, key, request_hash(path, body), clock.now())
@@ -222,12 +223,6 @@ async def _entered(
 
 
 def _who(request: Request[Any, Any, Any]) -> tuple[Actor, Principal]:
-    principal = _principal(request)
+    principal = principal_of(request)
     address = request.client.host if request.client else "unknown"
     return Actor.calling(principal, address), principal
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal

@@ -10,13 +10,12 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
-from ic3.domain.acts import Actor
 from ic3.domain.alarms import Priority
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.plans import Basis, Plan, RunHours, Unit, next_due
-from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.store.idempotency import Once, request_hash, run_once
 from ic3.store.plans import NewPlan, PlanStore, add_plan, change_plan, plan_etag
@@ -139,7 +138,7 @@ async def listed(
     """Plans by number, with what is due next."""
     after = begin_of(cursor, Place) if cursor else 0
     plans = await plan_desk.store.page(
-        _principal(request).scope(), limit=limit, after=after, serial=serial_number, active=active
+        principal_of(request).scope(), limit=limit, after=after, serial=serial_number, active=active
     )
     onward = cursor_of(plans[-1].id) if len(plans) == limit else None
     return paged(request, PlanPage(await plan_desk.views(plans), onward), onward)
@@ -149,7 +148,7 @@ async def one(
     request: Request[Any, Any, Any], plan_desk: NamedDependency[PlanDesk], plan_id: Number
 ) -> Response[PlanView]:
     """A plan and when it is due next."""
-    plan = await plan_desk.store.one(plan_id, _principal(request).scope())
+    plan = await plan_desk.store.one(plan_id, principal_of(request).scope())
     return await _answer(plan_desk, plan)
 
 
@@ -161,7 +160,7 @@ async def add(
 ) -> Response[PlanView]:
     """Make a plan."""
     _check_basis(data)
-    principal = _principal(request)
+    principal = principal_of(request)
     new = NewPlan(
         data.title, data.description, data.serial_number, data.domain, Priority(data.priority),
         data.team, data.assignee, data.checklist, data.basis, data.every, data.unit,
@@ -173,7 +172,7 @@ async def add(
     )
 
     async def act(connection: Connection) -> Plan:
-        return await add_plan(connection, _actor(request), principal.scope(), new, at=once.at)
+        return await add_plan(connection, actor_of(request), principal.scope(), new, at=once.at)
 
     plan = await run_once(plan_desk.store.database, once, act, Plan)
     if not principal.sees(plan.domain):  # the scope has changed since the first answer
@@ -199,7 +198,7 @@ async def patch(
         fields["priority"] = Priority(fields["priority"])
     async with plan_desk.store.database.connection() as connection:
         plan = await change_plan(
-            connection, _actor(request), _principal(request).scope(), plan_id, if_match, fields
+            connection, actor_of(request), principal_of(request).scope(), plan_id, if_match, fields
         )
     return await _answer(plan_desk, plan)
 
@@ -222,14 +221,3 @@ def _check_basis(data: NewPlanRequest) -> None:
 async def _answer(desk: PlanDesk, plan: Plan, *, status: int = 200) -> Response[PlanView]:
     [view] = await desk.views([plan])
     return Response(view, status_code=status, headers={"etag": plan_etag(plan)})
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(_principal(request), address)

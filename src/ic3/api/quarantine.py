@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
@@ -221,7 +222,7 @@ async def replay(
     """Take items again after a fix; what is still refused says why."""
     _check(data)
     choice = Choice(data.ids, data.scope, data.reason)
-    return await quarantine.replay(_actor(request), choice, after=data.after)
+    return await quarantine.replay(actor_of(request), choice, after=data.after)
 
 
 async def purge(
@@ -236,18 +237,13 @@ async def purge(
         return PurgeAnswer(await quarantine.store.count(choice), preview=True)
     if data.confirm is None:
         raise ApiError(422, "confirm required", "send the number of items that a preview answers")
-    deleted = await quarantine.store.purge(_actor(request), choice, confirm=data.confirm)
+    deleted = await quarantine.store.purge(actor_of(request), choice, confirm=data.confirm)
     return PurgeAnswer(deleted, preview=False)
 
 
 def _check(data: ReplayRequest | PurgeRequest) -> None:
     if data.ids is None and data.scope is None and data.reason is None:
         raise ApiError(422, "nothing chosen", "name ids, a scope or a reason")
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)
 
 
 def _parsed(kept: Kept) -> _Try:

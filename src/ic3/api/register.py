@@ -10,12 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import paged
 from ic3.domain.acts import Actor
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
 from ic3.domain.spreadsheets import csv_text
-from ic3.domain.users import Principal
 from ic3.errors import ApiError, Refused, TooSlow, UnknownHere
 from ic3.store.conflicts import Conflict, ConflictStore, Decision
 from ic3.store.exports import ExportStore
@@ -79,12 +79,12 @@ async def import_file(
     if kind != "text/csv":
         raise ApiError(415, "not csv", "send the file as it is, as Content-Type: text/csv")
     parsed = await asyncio.to_thread(read_csv, table, await request.body())
-    scope = _principal(request).scope()
+    scope = principal_of(request).scope()
     await _check(registers, parsed, scope)
     if parsed.problems:
         return _refused(request, parsed)
     address = request.client.host if request.client else "unknown"
-    actor = Actor.calling(_principal(request), address)
+    actor = Actor.calling(principal_of(request), address)
     try:
         found, job = await importer.import_file(actor, table, parsed.rows, dry_run=dry_run)
     except Refused as error:
@@ -107,7 +107,7 @@ async def export_table(
     table: FromQuery[Table],
 ) -> Stream:
     """A table as CSV, in the form that an import takes."""
-    pages = exports.pages(table, _principal(request).scope())
+    pages = exports.pages(table, principal_of(request).scope())
     # Read before the answer begins: a database that is away is still a 503.
     first = await anext(pages, ())
     return Stream(
@@ -127,7 +127,7 @@ async def conflicts(
     cursor: Annotated[int, QueryParameter(ge=0, le=2**63 - 1)] = 0,
 ) -> Response[ConflictPage]:
     """What files and the CMMS say otherwise than a person entered."""
-    scope = _principal(request).scope()
+    scope = principal_of(request).scope()
     found = await conflict_store.page(
         state=conflict_state, scope=scope, limit=limit, after=cursor
     )  # fmt: skip
@@ -144,7 +144,7 @@ async def decide(
 ) -> Decided:
     """Decide a conflict: keep what was entered, or take what was offered."""
     address = request.client.host if request.client else "unknown"
-    principal = _principal(request)
+    principal = principal_of(request)
     actor = Actor.calling(principal, address)
     if not 0 < conflict_id < 2**63:
         raise _no_conflict()
@@ -190,11 +190,6 @@ async def _as_csv(
     yield csv_text([list(COLUMNS[table]), *(cells(table, row) for row in first)])
     async for page in rest:
         yield csv_text(cells(table, row) for row in page)
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal: Principal = request.scope["state"]["principal"]
-    return principal
 
 
 def _no_conflict() -> ApiError:

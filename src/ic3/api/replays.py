@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from ic3.domain.acts import Actor
+from ic3.api.callers import actor_of
 from ic3.domain.replays import Job, JobKind, JobState, Scope
 from ic3.errors import ApiError
 from ic3.store.replays import ReplayStore
@@ -92,7 +92,7 @@ async def start(
     if data.from_at and data.until_at and data.from_at >= data.until_at:
         raise ApiError(422, "empty span", "from_at is to be before until_at")
     scope = Scope(data.asset_ids, data.tag_codes, data.from_at, data.until_at)
-    return JobStarted(await replays.start(_actor(request), data.kind, scope, data.reason))
+    return JobStarted(await replays.start(actor_of(request), data.kind, scope, data.reason))
 
 
 async def cancel(
@@ -102,14 +102,9 @@ async def cancel(
 ) -> Cancelled:
     """End a job that waits or runs."""
     known = 0 < replay_id < 2**63
-    if not known or not await replays.cancel(_actor(request), replay_id):
+    if not known or not await replays.cancel(actor_of(request), replay_id):
         raise ApiError(404, "replay not found", "no such job waits or runs")
     return Cancelled(replay_id, JobState.CANCELLED)
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], address)
 
 
 def _view(job: Job) -> JobView:

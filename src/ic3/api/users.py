@@ -11,10 +11,10 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import paged
 from ic3.clock import Clock
 from ic3.domain.access import KEY_PREFIX, key_hash
-from ic3.domain.acts import Actor
 from ic3.domain.passwords import weakness
 from ic3.domain.users import Role
 from ic3.errors import ApiError
@@ -147,7 +147,7 @@ async def add(
     hashed = await people.hash(data.password)
     added = await people.users.add(
         data.username, hashed, data.role, domains=_scope(data.role, data.domains),
-        full_name=data.full_name, must_change=True, actor=_actor(request),
+        full_name=data.full_name, must_change=True, actor=actor_of(request),
     )  # fmt: skip
     if not added:
         raise ApiError(409, "name taken", "there is a user of this name; choose another")
@@ -175,13 +175,13 @@ async def change(
     try:
         after = await people.users.change(
             username, version=before.version, role=role, domains=_scope(role, domains),
-            full_name=full_name, disabled=disabled, actor=_actor(request),
+            full_name=full_name, disabled=disabled, actor=actor_of(request),
         )  # fmt: skip
     except VersionError:
         raise _changed_since() from None
     if disabled:
         await people.logins.end_others(
-            username, why="disabled", actor=_actor(request), now=people.clock.now()
+            username, why="disabled", actor=actor_of(request), now=people.clock.now()
         )
     await people.reload()
     return _tagged(after)
@@ -193,7 +193,7 @@ async def give_password(
 ) -> Response[UserView]:  # fmt: skip
     """Give a user another password; all logins of the user end."""
     _strong(data.password, username)
-    hashed, actor = await people.hash(data.password), _actor(request)
+    hashed, actor = await people.hash(data.password), actor_of(request)
     epoch = await people.users.set_password(
         _clean(username), hashed, must_change=True, actor=actor
     )  # fmt: skip
@@ -211,7 +211,7 @@ async def end_logins(
 ) -> Ended:
     """End all logins of a user."""
     ended = await people.logins.end_others(
-        _clean(username), why="admin", actor=_actor(request), now=people.clock.now()
+        _clean(username), why="admin", actor=actor_of(request), now=people.clock.now()
     )
     await people.reload()
     return Ended(ended)
@@ -234,7 +234,7 @@ async def add_key(
     expires_at = now + timedelta(days=data.days)
     key_id = await people.keys.add(
         data.name, key_hash=key_hash(key.encode()), hint=key[:HINT], role=data.role,
-        domains=data.domains, now=now, expires_at=expires_at, actor=_actor(request),
+        domains=data.domains, now=now, expires_at=expires_at, actor=actor_of(request),
     )  # fmt: skip
     await people.reload()
     return MadeKey(key_id, key, expires_at)
@@ -244,7 +244,7 @@ async def end_key(
     key_id: FromPath[int], people: NamedDependency[People], request: Request[Any, Any, Any]
 ) -> None:
     """End a key at once."""
-    if not await people.keys.revoke(key_id, now=people.clock.now(), actor=_actor(request)):
+    if not await people.keys.revoke(key_id, now=people.clock.now(), actor=actor_of(request)):
         raise ApiError(404, "not found", "there is no key of this number that counts")
     await people.reload()
 
@@ -266,11 +266,6 @@ def _tagged(user: UserView) -> Response[UserView]:
 
 def _changed_since() -> ApiError:
     return ApiError(412, "changed since", "somebody else has changed this user; read it again")
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    whence = request.client.host if request.client else "unknown"
-    return Actor.calling(request.scope["state"]["principal"], whence)
 
 
 def _strong(password: str, username: str) -> None:

@@ -11,9 +11,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
-from ic3.domain.acts import Actor
 from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.envelope import time_text
@@ -260,7 +260,7 @@ async def listed(
     """Work orders, a page at a time; the next one is also in the header Link."""
     wanted = OrderQuery(
         sort, _words(states), priority, serial_number, domain, assignee, team, overdue, q,
-        _principal(request).scope(),
+        principal_of(request).scope(),
     )  # fmt: skip
     after = _place(cursor, sort) if cursor else None
     now = order_desk.clock.now()
@@ -288,7 +288,7 @@ async def export(
     """All work orders that a list would have, as CSV."""
     wanted = OrderQuery(
         sort, _words(states), priority, serial_number, domain, assignee, team, overdue, q,
-        _principal(request).scope(),
+        principal_of(request).scope(),
     )  # fmt: skip
     now = order_desk.clock.now()
     pages = order_desk.orders.pages(wanted, now=now)
@@ -304,7 +304,7 @@ async def counts(
     request: Request[Any, Any, Any], order_desk: NamedDependency[OrderDesk]
 ) -> OrderCounts:
     """How many there are, by state and priority."""
-    found = await order_desk.orders.counts(_principal(request).scope(), order_desk.clock.now())
+    found = await order_desk.orders.counts(principal_of(request).scope(), order_desk.clock.now())
     total, overdue = sum(each.count for each in found), sum(each.overdue for each in found)
     return OrderCounts(total, overdue, found)
 
@@ -329,7 +329,7 @@ async def kpi(
         raise InputError(f"from: must be before until and now, by at most {KPI_DAYS} days")
     measured = await order_desk.reliability.measured(
         by, from_at=_moment(from_us), until_at=_moment(until_us),
-        domains=_principal(request).scope(), limit=limit,
+        domains=principal_of(request).scope(), limit=limit,
     )  # fmt: skip
     span_s = (until_us - from_us) / 1e6
     return Kpi(
@@ -352,7 +352,7 @@ async def set_sla(
     if data.start_minutes > data.done_minutes:
         raise ApiError(422, "bad times", "work begins before it is done")
     new = Sla(Priority(priority), data.start_minutes, data.done_minutes)
-    await order_desk.orders.set_sla(_actor(request), new)
+    await order_desk.orders.set_sla(actor_of(request), new)
     return SlaList(await order_desk.orders.sla())
 
 
@@ -360,7 +360,7 @@ async def one(
     request: Request[Any, Any, Any], order_desk: NamedDependency[OrderDesk], order_id: Number
 ) -> Response[OneOrder]:
     """An order with all that belongs to it but its history."""
-    found = await order_desk.one(order_id, _principal(request))
+    found = await order_desk.one(order_id, principal_of(request))
     return Response(
         found, headers={"etag": etag_of(found.order), "cache-control": "private, no-cache"}
     )
@@ -373,12 +373,12 @@ async def add(
     key: Key = None,
 ) -> Response[Acted]:
     """Make a work order, also from an alarm; of an alarm there is one that is not over."""
-    principal = _principal(request)
+    principal = principal_of(request)
     once = await _once(request, key, order_desk.clock)
 
     async def act(connection: Connection) -> Acted:
         new = _new_order(data, principal, order_desk)
-        order = await create(connection, _actor(request), principal.scope(), new, at=once.at)
+        order = await create(connection, actor_of(request), principal.scope(), new, at=once.at)
         return Acted(order_desk.view(order), order.id)
 
     acted = await run_once(order_desk.orders.database, once, act, Acted)
@@ -410,7 +410,7 @@ async def patch(
         fields["due_at"] = _checked("due_at", fields["due_at"])
     async with order_desk.orders.database.connection() as connection:
         order = await change(
-            connection, _actor(request), _principal(request), order_id, if_match, fields,
+            connection, actor_of(request), principal_of(request), order_id, if_match, fields,
             at=order_desk.clock.now(),
         )  # fmt: skip
     return _acted(order_desk, order)
@@ -425,13 +425,13 @@ async def step(
     key: Key = None,
 ) -> Response[Acted]:
     """Move an order to another state; If-Match is heeded where it is sent."""
-    principal = _principal(request)
+    principal = principal_of(request)
     once = await _once(request, key, order_desk.clock)
     assigned = (data.assignee, data.team) if data.assignee or data.team else None
 
     async def act(connection: Connection) -> Acted:
         order = await move(
-            connection, _actor(request), principal, order_id, data.to, note=data.note,
+            connection, actor_of(request), principal, order_id, data.to, note=data.note,
             assigned=assigned, returned=order_desk.returned, if_match=if_match, at=once.at,
         )  # fmt: skip
         return Acted(order_desk.view(order))
@@ -499,18 +499,7 @@ def _acted(desk: OrderDesk, order: Order) -> Response[Acted]:
 async def _once(request: Request[Any, Any, Any], key: str | None, clock: Clock) -> Once:
     path = f"{request.method} {request.scope['path']}"
     body = b"" if key is None else await request.body()
-    return Once(_principal(request).username, key, request_hash(path, body), clock.now())
-
-
-def _principal(request: Request[Any, Any, Any]) -> Principal:
-    principal = request.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
-    return principal
-
-
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(_principal(request), address)
+    return Once(principal_of(request).username, key, request_hash(path, body), clock.now())
 
 
 def _words(states: list[State] | None) -> list[str] | None:
