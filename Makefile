@@ -37,7 +37,7 @@ check: $(READY)  ## lock file, lint, format, types, import contracts, generated 
 
 lock: .venv/bin/uv  ## resolve the dependencies anew into requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links --group dev --extra sim pyproject.toml --upgrade --output-file requirements.lock
+	  --no-emit-index-url --no-emit-find-links --group dev --extra sim --extra eval pyproject.toml --upgrade --output-file requirements.lock
 
 bench: $(READY)  ## the timed runs beside the Go peer; needs a quiet machine
 	$(BIN)/python bench/run.py

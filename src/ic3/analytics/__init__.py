@@ -1,0 +1,1 @@
+"""Numbers only: anomaly detection, pump health, water balance; arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Scores of the analytics on labelled data, beside blind baselines."""
