@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from ic3.app import _reopen
+from ic3.app.restore import reopen
 from ic3.clock import Clock
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
@@ -103,7 +103,7 @@ class Pipeline:
     async def open(self) -> "Pipeline":
         """As a process starts: the spool is opened, and what it holds is taken up."""
         tell = self.told.append
-        await _reopen(self.spool, self.unsaved, simulated=True, clock=self.clock, tell=tell)
+        await reopen(self.spool, self.unsaved, simulated=True, clock=self.clock, tell=tell)
         database, clock = self.database, self.clock
         feed, runs = Feed(interval_s=INTERVAL_S, raw_days=3), RecentRuns()
         self.latest = LatestReadings(feed.freshness.stale_after_s)

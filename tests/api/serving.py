@@ -301,7 +301,7 @@ async def serving(
     data_dir: Path = Path("/nowhere"),
     attachments_cap_bytes: int = 100 << 20,
 ) -> AsyncIterator[Site]:
-    """The server, put together as `ic3.app` does it.
+    """The server, put together as `ic3.app.http` does it.
 
     Args:
         dsn: Its database; None for one that is away.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from serving import SECRET, Site
 
-from ic3.app import note_address
+from ic3.app.address import note_address
 from ic3.cli import _code_of
 from ic3.cli.client import client, running_server
 from ic3.errors import AnswerError, LoginError, ServerAway

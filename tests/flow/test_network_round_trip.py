@@ -8,7 +8,7 @@ import pytest
 from epanet_plus import EpanetAPI
 from epanet_plus.epanet_toolkit import EpanetConstants as Constants
 
-from ic3.app import fill_network
+from ic3.app.plant import fill_network
 from ic3.domain.inp import read_inp, write_inp
 from ic3.domain.isolation import ValveGraph
 from ic3.domain.network import NodeKind

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ic3.app import serve
+from ic3.app.serve import serve
 from ic3.clock import Clock
 from ic3.observations import Observation, WorkerFailed
 from ic3.settings import load

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from samples import NOW_US, Sql
 
-from ic3.app import restore_alarms, restore_rules
+from ic3.app.restore import restore_alarms, restore_rules
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
 from ic3.domain.alarm_defaults import DEFAULT_RULES
@@ -234,7 +234,7 @@ async def test_a_start_tells_again_what_nothing_happened_to_since_it_was_raised(
     told = notices.take()
     assert [(each.what, each.alarm.source) for each in told] == [("new", "untold"), ("new", "last")]
     assert {each.at_us for each in told} == {now_us - 60_000_000}
-    monkeypatch.setattr("ic3.app.UNTOLD_LIMIT", 1)
+    monkeypatch.setattr("ic3.app.restore.UNTOLD_LIMIT", 1)
     await restore_alarms(Alarms(), AlarmJournal(), notices, database, clock)
     assert [each.alarm.source for each in notices.take()] == ["last"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ic3.app import _allow_files
+from ic3.app.checks import allow_files
 from ic3.observations import Observation, Warned
 from ic3.settings import load
 
@@ -30,6 +30,6 @@ def test_f28_room_for_all_live_clients_is_made_at_the_start_or_missed_aloud(
     heard: list[Observation] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: done.append(wanted))
-    _allow_files(load({}), heard.append)
+    allow_files(load({}), heard.append)
     assert done == made
     assert heard == [Warned(text) for text in told]

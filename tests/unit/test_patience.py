@@ -2,7 +2,7 @@
 
 import pytest
 
-from ic3.app import Patience
+from ic3.app.database import Patience
 from ic3.errors import DatabaseAway, SchemaError
 from ic3.observations import Observation, Starting
 
@@ -18,7 +18,7 @@ class Flaky:
 
 
 async def test_start_goes_on_when_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ic3.app.PAUSE_S", 0)
+    monkeypatch.setattr("ic3.app.database.PAUSE_S", 0)
     told: list[Observation] = []
     flaky = Flaky(DatabaseAway("killed"), DatabaseAway("starting up"))
     assert await Patience(30, told.append).run(flaky.step) == "done"

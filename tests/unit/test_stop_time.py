@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ic3.app import DRAIN_PAUSE_S, STOP_LIMIT_S, StopTime, until_drained
+from ic3.app.stop import DRAIN_PAUSE_S, STOP_LIMIT_S, StopTime, until_drained
 
 
 async def test_the_deadline_counts_from_its_begin_and_begins_once() -> None:
@@ -33,8 +33,8 @@ def _each(*numbers: int) -> Iterator[int]:
 async def test_a_database_that_hangs_ends_the_drain_early(
     monkeypatch: pytest.MonkeyPatch, waiting: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr("ic3.app.DRAIN_PAUSE_S", 0.05)
-    monkeypatch.setattr("ic3.app.DRAIN_LIMIT_S", 60.0)
+    monkeypatch.setattr("ic3.app.stop.DRAIN_PAUSE_S", 0.05)
+    monkeypatch.setattr("ic3.app.stop.DRAIN_LIMIT_S", 60.0)
     numbers = _each(*waiting)
     async with asyncio.timeout(5):
         await until_drained(lambda: next(numbers))
@@ -43,7 +43,7 @@ async def test_a_database_that_hangs_ends_the_drain_early(
 async def test_one_that_stores_all_the_time_has_its_whole_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ic3.app.DRAIN_LIMIT_S", 0.2)
+    monkeypatch.setattr("ic3.app.stop.DRAIN_LIMIT_S", 0.2)
     begun = time.monotonic()
     await until_drained(lambda: 10**9 - time.monotonic_ns() // 10**6)
     assert 0.2 <= time.monotonic() - begun < DRAIN_PAUSE_S

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ic3.app import FirstLogin
+from ic3.app.logins import FirstLogin
 from ic3.cli.run import Talker
 from ic3.settings import load
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from ic3.app import fill_register, plant_process, refuse_mixing
+from ic3.app.plant import fill_register, plant_process, refuse_mixing
 from ic3.cli.connect import opened
 from ic3.clock import Clock
 from ic3.domain.envelope import time_text

@@ -55,7 +55,8 @@ def running_server(settings: Settings, clock: Clock | None = None) -> RunningSer
     Raises:
         ServerAway: No server has ever run on this data directory.
     """
-    from ic3.app import JWT_SECRET_FILE, SERVER_ADDRESS_FILE
+    from ic3.app.address import SERVER_ADDRESS_FILE
+    from ic3.app.logins import JWT_SECRET_FILE
 
     secret = settings.jwt_secret or _text(settings, JWT_SECRET_FILE)
     if secret is None:

@@ -39,7 +39,7 @@ async def opened(
     Raises:
         StartError: There is none to look at.
     """
-    from ic3.app import database
+    from ic3.app.database import database
     from ic3.embedded.running import dsn_of_running, is_there
 
     if only_look and settings.database_url is None and not is_there(settings.data_dir):

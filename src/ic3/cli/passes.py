@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack, suppress
 from http import HTTPStatus
 from typing import Any, Final
 
-from ic3.app import PLANT_ADDRESS_FILE, gateway_client, open_spool, plant, refuse_mixing
+from ic3.app.clients import gateway_client
+from ic3.app.plant import PLANT_ADDRESS_FILE, plant, refuse_mixing
+from ic3.app.restore import open_spool
 from ic3.cli.connect import opened
 from ic3.clock import Clock
 from ic3.domain.latest import LatestReadings

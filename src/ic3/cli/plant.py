@@ -161,7 +161,7 @@ def _ask(settings: Settings, method: str, path: str, content: object = None) -> 
         raise InputError(
             "plant: REDIS_API_BASE names a real gateway; only the simulated plant has faults"
         )
-    from ic3.app import PLANT_ADDRESS_FILE
+    from ic3.app.plant import PLANT_ADDRESS_FILE
 
     try:
         base = (settings.data_dir / PLANT_ADDRESS_FILE).read_text(encoding="ascii").strip()

@@ -253,7 +253,7 @@ def show_config(as_json: AsJson = False) -> None:
 
 
 async def _examine(settings: Settings) -> list[Check]:
-    from ic3.app import warnings
+    from ic3.app.checks import warnings
 
     checks = [Check("settings", "pass", f"{len(settings.sources)} set")]
     checks += [Check("settings", "warn", text) for text in warnings(settings)]
@@ -280,7 +280,7 @@ def _check_disk(settings: Settings) -> Check:
 
 
 def _check_files(settings: Settings) -> Check:
-    from ic3.app import files_needed, files_possible
+    from ic3.app.checks import files_needed, files_possible
 
     limit, needed = files_possible(), files_needed(settings)
     if limit < needed:
@@ -351,7 +351,7 @@ async def _check_register(pool: "Database") -> list[Check]:
 
 
 async def _check_gateway(settings: Settings) -> list[Check]:
-    from ic3.app import gateway_client
+    from ic3.app.clients import gateway_client
     from ic3.clock import Clock
 
     clock = Clock()

@@ -51,7 +51,7 @@ def _serve(*, demo: bool) -> None:
     _say(f"ic3 {__version__} starting on http://{settings.host}:{settings.port} — gateway: {plant}")
     import uvloop
 
-    from ic3.app import serve as run_product
+    from ic3.app.serve import serve as run_product
     from ic3.clock import Clock
     from ic3.observers import LibraryHandler, LogObserver
 
@@ -90,7 +90,7 @@ class Talker:
 
     def login(self, first: object) -> None:
         """Show the first login once."""
-        from ic3.app import FirstLogin
+        from ic3.app.logins import FirstLogin
 
         assert isinstance(first, FirstLogin)
         if first.password is None:
