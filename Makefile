@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DATA ?= ../shared/eval
+OUT ?= docs/results
 
 help:  ## list the recipes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -72,11 +74,14 @@ bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 bench-live: $(READY)  ## what live clients cost, and how late they know
 	$(BIN)/python bench/live.py --clients 1000
 
+eval: $(READY)  ## the analytics scored on labelled data; DATA=DIR takes other files of the same formats
+	$(BIN)/ic3 eval --data $(DATA) --out $(OUT)
+
 docs: $(READY)  ## write docs/reference/ and .env.example anew
 	$(BIN)/python docs/generate.py
 
 ui:  ## the page is plain files today and needs no build
 	@echo "the page in src/ic3/dashboard/static needs no build"
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders docs ui
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders eval docs ui
 .DEFAULT_GOAL := help

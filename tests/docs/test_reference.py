@@ -18,6 +18,7 @@ from ic3.cli import (
     alarms,
     app,
     backup,
+    evaluate,
     export,
     network,
     orders,
@@ -41,7 +42,9 @@ PAGES = sorted(
 )
 ADRS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Importing them makes their commands.
-COMMAND_MODULES = (run, read, setup, plant, tags, export, alarms, tail, network, orders, backup)
+COMMAND_MODULES = (
+    run, read, setup, plant, tags, export, alarms, tail, network, orders, backup, evaluate,
+)  # fmt: skip
 
 # `ic3` and the words behind it; not where it is the name of a user.
 COMMAND = re.compile(r"(?<!-u)(?:^|[/ ])ic3((?: [a-z][a-z-]*)+)", re.MULTILINE)
