@@ -109,6 +109,11 @@ async def test_s19_history_of_anothers_asset_is_that_of_none(stored: Site) -> No
 
 async def test_s20_events_of_anothers_assets_are_not_told(stored: Site) -> None:
     known(stored)
+    async with stored.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO assets (asset_id, domain, first_seen_at, last_seen_at) VALUES"
+            " (%s, 'DEL-D01', now(), now()), (%s, 'DEL-D02', now(), now())", (MINE, OTHER),
+        )  # fmt: skip
     happened = [
         Happened(NOW_US, serial, FeedEvent.APPEARED, None) for serial in (MINE, OTHER, None)
     ]

@@ -22,6 +22,7 @@ DELETE FROM ic3_user; DELETE FROM ic3_inbox; DELETE FROM ic3_replay;
 DELETE FROM ic3_asset_state; DELETE FROM ic3_feed_event; DELETE FROM ic3_alarm;
 DELETE FROM ic3_alarm_event; DELETE FROM ic3_alarm_hold; DELETE FROM ic3_alarm_rule;
 DELETE FROM ic3_register_conflict; DELETE FROM ic3_cmms_sync; DELETE FROM ic3_dma;
+DELETE FROM data_gap; DELETE FROM ic3_reader; DELETE FROM ic3_sweep_keys;
 UPDATE ic3_alarm_rule_version SET version = 0;
 BEGIN; DELETE FROM ic3_network_valve; DELETE FROM ic3_network_link; DELETE FROM ic3_network_node;
 COMMIT

@@ -9,7 +9,7 @@ from samples import Sql
 from ic3.clock import Clock
 from ic3.errors import OutOfScope
 from ic3.store.pool import Database
-from ic3.store.scope import CALLER, enter, enter_as, holds
+from ic3.store.scope import CALLER, enter, enter_as
 
 FILL = """
 INSERT INTO ic3_asset_master (serialnumber, domain) VALUES
@@ -127,8 +127,7 @@ async def test_s34_a_partition_cannot_be_asked_past_its_parent(
         await count(scoped, partition)
 
 
-async def test_the_owner_is_not_concerned(filled: Sql, own_database: Database) -> None:
-    assert await holds(own_database)
+async def test_the_owner_is_not_concerned(filled: Sql) -> None:
     ((number,),) = filled("SELECT count(*) FROM ic3_asset_master")
     assert number == 3
 

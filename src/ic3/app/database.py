@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ic3.app.stop import StopTime
@@ -12,12 +13,15 @@ from ic3.embedded.postgres import EmbeddedPostgres
 from ic3.errors import DatabaseAway, EmbeddedError, SettingsError
 from ic3.observations import Observe, Starting, Warned
 from ic3.settings import Settings
+from ic3.store import roles, scope
 from ic3.store.pool import Availability, Database
 from ic3.store.rollups import RollupStore
 
 T = TypeVar("T")
 
 PAUSE_S: Final = 0.5
+INGEST_TIMEOUT_S: Final = 60.0
+API_TIMEOUT_S: Final = 5.0
 # poll, save, monitoring, replay, retention, rollup, alarm_log and plans may be busy
 POOL_SIZE: Final = 8
 
@@ -82,19 +86,47 @@ async def database(
         raise failure
 
 
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The connections of the server: each part has the rights of its role.
+
+    Attributes:
+        ingest: Stores sweeps and what follows from them.
+        keeper: Owns the tables: partitions, retention, and the work of the other workers.
+        requests: Answers people and programs, on behalf of who asks.
+    """
+
+    ingest: Database
+    keeper: Database
+    requests: Database
+
+
 @asynccontextmanager
-async def open_pool(
-    dsn: str, name: str, statement_timeout_s: float, clock: Clock, availability: Availability
-) -> AsyncIterator[Database]:
-    pool = Database(
-        dsn, name=name, size=POOL_SIZE, statement_timeout_s=statement_timeout_s, clock=clock,
-        availability=availability,
-    )  # fmt: skip
-    await pool.open()
-    try:
-        yield pool
-    finally:
-        await pool.close()
+async def open_pools(
+    dsn: str, patient: Patience, clock: Clock, tell: Observe
+) -> AsyncIterator[Pools]:
+    """Connections in the roles that the login may enter; of the others, in its own."""
+    availability = Availability(clock, tell)
+    held = await patient.run(lambda: roles.held(dsn))
+    if (lacking := roles.missing(held)) is not None:
+        tell(Warned(lacking))
+
+    def pool(name: str, limit_s: float, role: str | None) -> Database:
+        return Database(
+            dsn, name=name, size=POOL_SIZE, statement_timeout_s=limit_s, clock=clock,
+            availability=availability, role=role if role in held else None,
+        )  # fmt: skip
+
+    ingest = pool("ic3 ingest", INGEST_TIMEOUT_S, roles.INGEST)
+    keeper = pool("ic3 keeper", INGEST_TIMEOUT_S, roles.MIGRATE)
+    # Enters its role in each transaction, with the domains of who asks.
+    requests = pool("ic3 api", API_TIMEOUT_S, None)
+    requests.enter = scope.enter if roles.API in held else None
+    async with AsyncExitStack() as stack:
+        for each in (ingest, keeper, requests):
+            await each.open()
+            stack.push_async_callback(each.close)
+        yield Pools(ingest, keeper, requests)
 
 
 async def _keep_alive(postgres: EmbeddedPostgres, stopped: asyncio.Event, tell: Observe) -> None:

@@ -16,7 +16,7 @@ from ic3.api.server import listen
 from ic3.app.address import note_address
 from ic3.app.checks import allow_files, warn
 from ic3.app.clients import cmms_client, gateway_client, ways_out
-from ic3.app.database import Patience, database, open_pool, rollup_store
+from ic3.app.database import Patience, Pools, database, open_pools, rollup_store
 from ic3.app.gauges import gauge_alarms, gauge_clients, gauge_spool
 from ic3.app.http import http_server
 from ic3.app.logins import FirstLogin, ensure_admin
@@ -42,11 +42,10 @@ from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.local import LocalHub
 from ic3.hub.notices import Carrier, Notices
 from ic3.hub.places import Places
-from ic3.observations import Observation, Observe, Serving, Starting, Warned
+from ic3.observations import Observation, Observe, Serving, Starting
 from ic3.observers import LogObserver, MetricsObserver
 from ic3.settings import Settings
 from ic3.spool import Spool
-from ic3.store import scope
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
@@ -60,7 +59,6 @@ from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
-from ic3.store.pool import Availability, Database
 from ic3.store.presence import keep_presence
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
@@ -74,13 +72,11 @@ from ic3.workers.runner import BACK_OFF_LIMIT_S, run_worker
 from ic3.workers.save import UnsavedSweeps
 
 DATABASE_WAIT_S: Final = 30.0
-INGEST_TIMEOUT_S: Final = 60.0
-API_TIMEOUT_S: Final = 5.0
 SAVE_LIMIT_S: Final = 10.0
 WORKERS_STOP_S: Final = 1.0
 
 
-async def serve(  # noqa: PLR0915  the whole life on one screen
+async def serve(
     settings: Settings,
     *,
     clock: Clock,
@@ -126,35 +122,21 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
                     say=lambda step: tell(Starting("schema", step)),
                 )
             )  # fmt: skip
-            availability = Availability(clock, tell)
-            ingest = await stack.enter_async_context(
-                open_pool(dsn, "ic3 ingest", INGEST_TIMEOUT_S, clock, availability)
-            )
-            requests = await stack.enter_async_context(
-                open_pool(dsn, "ic3 api", API_TIMEOUT_S, clock, availability)
-            )
-            if await patient.run(lambda: scope.holds(ingest)):
-                requests.enter = scope.enter
-            else:
-                tell(
-                    Warned(
-                        "database: this login cannot make the role ic3_api: the scope of users"
-                        " is kept by the program alone; see docs/howto/users-and-keys.md"
-                    )
-                )
-            await patient.run(lambda: refuse_mixing(settings, ingest))
+            pools = await stack.enter_async_context(open_pools(dsn, patient, clock, tell))
+            keeper = pools.keeper
+            await patient.run(lambda: refuse_mixing(settings, keeper))
             base = await patient.run(
-                lambda: stack.enter_async_context(plant(settings, ingest, tell, scenario=scenario))
+                lambda: stack.enter_async_context(plant(settings, keeper, tell, scenario=scenario))
             )
-            await patient.run(lambda: ensure_admin(settings, requests, show_login))
-            partitions = PartitionStore(ingest, raw_days=settings.raw_days)
+            await patient.run(lambda: ensure_admin(settings, pools.requests, show_login))
+            partitions = PartitionStore(keeper, raw_days=settings.raw_days)
             await patient.run(lambda: partitions.make(clock.now().date()))
-            rollups = rollup_store(settings, ingest)
+            rollups = rollup_store(settings, keeper)
             await patient.run(lambda: rollups.settle_zone(clock.now()))
             alarms, journal, notices = Alarms(), AlarmJournal(), Notices()
             rules = RuleTable()
-            await patient.run(lambda: restore_rules(rules, ingest, defaults=DEFAULT_RULES))
-            await patient.run(lambda: restore_alarms(alarms, journal, notices, ingest, clock))
+            await patient.run(lambda: restore_rules(rules, keeper, defaults=DEFAULT_RULES))
+            await patient.run(lambda: restore_alarms(alarms, journal, notices, keeper, clock))
             client = gateway_client(settings, base, clock, tell)
             stack.push_async_callback(client.aclose)
             spool = open_spool(settings, clock, tell)
@@ -162,7 +144,7 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
             signals.started()
             await _run(
                 settings, clock=clock, tell=tell, stop=stop, stop_time=stop_time, bound=bound,
-                registry=registry, ingest=ingest, requests=requests, client=client, base=base,
+                registry=registry, pools=pools, client=client, base=base,
                 spool=spool, alarms=alarms, journal=journal, notices=notices, rules=rules,
                 noticed=noticed, carriers=carriers,
             )  # fmt: skip
@@ -170,11 +152,12 @@ async def serve(  # noqa: PLR0915  the whole life on one screen
 
 async def _run(  # noqa: PLR0915  the whole life on one screen
     settings: Settings, *, clock: Clock, tell: Observe, stop: asyncio.Event, stop_time: StopTime,
-    bound: socket.socket, registry: CollectorRegistry, ingest: Database, requests: Database,
+    bound: socket.socket, registry: CollectorRegistry, pools: Pools,
     client: RedisRESTClient, base: str, spool: Spool, alarms: Alarms, journal: AlarmJournal,
     notices: Notices, rules: RuleTable, noticed: Noticed, carriers: Mapping[RouteKind, Carrier],
 ) -> None:  # fmt: skip
     """Build what is left, run the workers and the server, stop them in order."""
+    ingest, keeper, requests = pools.ingest, pools.keeper, pools.requests
     feed = Feed(interval_s=settings.poll_interval_s, raw_days=settings.raw_days)
     latest, runs = LatestReadings(feed.freshness.stale_after_s), RecentRuns()
     places = Places(max_clients=settings.ws_clients, max_per_user=settings.ws_clients_per_user)
@@ -191,34 +174,35 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     router = Router(ZoneInfo(settings.zone))
     unsaved = UnsavedSweeps()
     access, events = Access(), PendingEvents()
-    access_store = AccessStore(ingest, token_life_s=settings.token_minutes * 60, clock=clock)
+    access_store = AccessStore(keeper, token_life_s=settings.token_minutes * 60, clock=clock)
     access.replace(await access_store.load())
     gauge_spool(registry, spool, clock)
     gauge_alarms(registry, journal)
     gauge_clients(registry, hub, live)
     await reopen(spool, unsaved, simulated=settings.simulated, clock=clock, tell=tell)
     # What cannot be stored in an interval waits in the spool.
-    hurried = ingest.limited(max(SAVE_LIMIT_S, settings.poll_interval_s))
+    hurry_s = max(SAVE_LIMIT_S, settings.poll_interval_s)
+    hurried = ingest.limited(hurry_s)
     files = AttachmentFiles(settings.data_dir / "attachments")
     parts = Parts(
         sweeper=Sweeper(client, simulated=settings.simulated, clock=clock),
         spool=spool, unsaved=unsaved, telemetry=TelemetryStore(hurried, spool=spool.uuid),
         gaps=GapStore(hurried, spool=spool.uuid), monitoring=MonitoringStore(ingest),
-        registers=RegisterStore(hurried), inbox=InboxStore(ingest), replays=ReplayStore(ingest),
+        registers=RegisterStore(hurried), inbox=InboxStore(ingest), replays=ReplayStore(keeper),
         partitions=PartitionStore(
-            ingest, raw_days=settings.raw_days, rollup_days=settings.rollup_days
+            keeper, raw_days=settings.raw_days, rollup_days=settings.rollup_days
         ),
-        rollups=rollup_store(settings, ingest),
-        plans=PlanStore(ingest), orders=WorkOrderStore(ingest),
-        attachments=AttachmentStore(ingest, cap_bytes=settings.attachments_max_mib << 20),
+        rollups=rollup_store(settings, keeper),
+        plans=PlanStore(keeper), orders=WorkOrderStore(keeper),
+        attachments=AttachmentStore(keeper, cap_bytes=settings.attachments_max_mib << 20),
         files=files, returns=Returns(alarms), zone=ZoneInfo(settings.zone),
-        states=StateStore(ingest), alarm_store=AlarmStore(ingest), journal=journal,
-        notices=notices, router=router, notify=NotifyStore(hurried),
+        states=StateStore(keeper), alarm_store=AlarmStore(keeper), journal=journal,
+        notices=notices, router=router, notify=NotifyStore(keeper.limited(hurry_s)),
         carriers=carriers,
         hub=hub, live=live, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         access=access, access_events=events, access_store=access_store,
-        audits=AuditStore(ingest), audit_days=settings.audit_days,
-        alarms=alarms, rules=rules, rule_store=RuleStore(ingest), news=News(), noticed=noticed,
+        audits=AuditStore(keeper), audit_days=settings.audit_days,
+        alarms=alarms, rules=rules, rule_store=RuleStore(keeper), news=News(), noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip
@@ -263,7 +247,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         for task in ending:
             task.cancel()
         await asyncio.wait(ending, timeout=min(WORKERS_STOP_S, stop_time.left_s()))
-        for pool in (ingest, requests):
+        for pool in (ingest, keeper, requests):
             pool.cut_all()
         await asyncio.wait(ending, timeout=stop_time.left_s())
         http.should_exit = True

@@ -67,6 +67,7 @@ def restore(
     """Bring a backup back, into a data directory or database that is empty."""
     settings = load()
     from ic3.cli.connect import opened, run, say
+    from ic3.store import roles
     from ic3.store.migrate import migrate
 
     manifest = _manifest(directory)
@@ -78,6 +79,8 @@ def restore(
                 found = await (await connection.execute(TABLES)).fetchone()
             if found and found[0]:
                 raise InputError(f"restore: the database holds {found[0]} tables already")
+            async with pool.connection() as connection:
+                await roles.make(connection)  # policies name them
             say(f"restore: the database of {manifest['at']} is read")
             _postgres_tool(
                 dsn, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error",

@@ -14,6 +14,7 @@ from ic3.clock import Clock
 from ic3.errors import StartError
 from ic3.settings import Settings
 from ic3.store.pool import Database
+from ic3.store.roles import MIGRATE, held
 
 T = TypeVar("T")
 PIPED_WIDTH: Final = 100_000
@@ -48,7 +49,11 @@ async def opened(
         dsn = None if settings.database_url else dsn_of_running(settings.data_dir)
         if dsn is None:
             dsn = await stack.enter_async_context(database(settings, lambda _: None))
-        pool = Database(dsn, name="ic3 cli", size=2, statement_timeout_s=60, clock=Clock())
+        # What a command makes has the owner of what the server makes.
+        role = MIGRATE if MIGRATE in await held(dsn) else None
+        pool = Database(
+            dsn, name="ic3 cli", size=2, statement_timeout_s=60, clock=Clock(), role=role
+        )
         await pool.open()
         stack.push_async_callback(pool.close)
         yield dsn, pool

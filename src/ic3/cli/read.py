@@ -293,17 +293,22 @@ def _check_files(settings: Settings) -> Check:
 
 async def _check_database(settings: Settings) -> list[Check]:
     from ic3.cli.connect import opened
+    from ic3.store import roles
     from ic3.store.migrate import pending
 
     try:
-        async with opened(settings, only_look=True) as (_, pool):
+        async with opened(settings, only_look=True) as (dsn, pool):
             async with pool.connection() as connection:
                 missing = await pending(connection)
             if missing:
                 words = f"{len(missing)} migrations are missing"
                 return [Check("database", "fail", words, "ic3 migrate")]
+            lacking = roles.missing(await roles.held(dsn))
             return [
                 Check("database", "pass", "reachable, schema up to date"),
+                Check("roles", "warn", lacking, "docs/howto/users-and-keys.md")
+                if lacking
+                else Check("roles", "pass", "each part has the rights of its role"),
                 await _check_growth(settings, pool),
                 *await _check_register(pool),
             ]

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 from ic3.errors import SchemaError
+from ic3.store import roles
 from ic3.store.pool import Connection, first_line, translate
-from ic3.store.scope import ensure_role
 
 # Any number will do as long as it stays: "ic3" in ASCII.
 LOCK_KEY: Final = 0x696333
@@ -117,9 +117,11 @@ async def migrate(
         ) as connection:
             await connection.execute(LOCK, {"key": LOCK_KEY})
             await connection.execute("SET lock_timeout = '30s'")
+            if not dry_run:
+                await roles.prepare(connection)
             taken = await _migrate(connection, adopt_zone, dry_run=dry_run, say=say)
             if not dry_run:
-                await ensure_role(connection)
+                await roles.grant(connection)
             return taken
     except psycopg.errors.UniqueViolation as error:
         raise SchemaError(

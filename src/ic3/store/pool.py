@@ -125,6 +125,7 @@ class Database:
         statement_timeout_s: Longest any statement may take.
         clock: Stamps `away_since`.
         availability: Shared with other pools of the same server; its own where there are none.
+        role: Role of all its connections; None is the login's own. See `ic3.store.roles`.
         enter: Run first in each transaction: says on whose behalf it is; see `ic3.store.scope`.
     """
 
@@ -137,6 +138,7 @@ class Database:
         statement_timeout_s: float,
         clock: Clock,
         availability: Availability | None = None,
+        role: str | None = None,
         enter: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> None:
         self.enter = enter
@@ -148,6 +150,9 @@ class Database:
             " -c plan_cache_mode=force_generic_plan"
             f" {SERVER_LIVENESS}"
         )
+        if role is not None:
+            # With the connection: no transaction has to ask for it.
+            timeouts += f" -c role={role}"
         self.dsn = dsn
         self._pool = psycopg_pool.AsyncConnectionPool(
             dsn,

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from ic3.domain.sweeps import Equation, Sweep, mapping_equation
 from ic3.store.pool import Database
+from ic3.store.scope import for_everybody
 
 RUN: Final = """
 SELECT r.id, r.run_at, coalesce(r.duration_ms, 0) AS duration_ms, r.error_msg, r.sweep_id,
@@ -61,13 +62,18 @@ class RunStore:
 
     async def explain(self, run_id: int) -> ExplainedRun | None:
         """A run, or None where there is none of this number."""
+        # A run is of the whole plant; whoever shows it leaves out the keys of others.
+        with for_everybody():
+            row = await self._row(run_id)
+        return _explained(row) if row else None
+
+    async def _row(self, run_id: int) -> dict[str, Any] | None:
         async with (
             self._database.connection() as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
             await cursor.execute(RUN, {"run_id": run_id})
-            row = await cursor.fetchone()
-        return _explained(row) if row else None
+            return await cursor.fetchone()
 
 
 def _explained(row: dict[str, Any]) -> ExplainedRun:
