@@ -12,6 +12,7 @@ EVENT_LASTS_S: Final = 600.0
 FILLING_SHARE: Final = 0.5
 NEARLY_FULL_SHARE: Final = 0.8
 LIST_SHARE: Final = 0.9
+CLOCK_OFFSET_S: Final = 5.0
 Event = str
 
 
@@ -25,6 +26,7 @@ class Facts:
             the gateway lost, the database away.
         spool_share: 0 to 1 of what it may hold.
         own_clock: What makes our own clock a suspect.
+        clock_offset_s: Our clock less the gateway's; None where it sends no Date.
         open_alarms: How many alarms are open.
         events: What was told in the last ten minutes, newest words of each.
     """
@@ -37,6 +39,7 @@ class Facts:
     interval_s: float
     spool_share: float
     own_clock: str | None
+    clock_offset_s: float | None
     open_alarms: int
     events: dict[Event, str]
 
@@ -84,6 +87,14 @@ def _own_clock(facts: Facts) -> Said:
     return None if facts.own_clock is None else (Priority.HIGH, facts.own_clock)
 
 
+def _clock_offset(facts: Facts) -> Said:
+    offset_s = facts.clock_offset_s
+    if offset_s is None or abs(offset_s) <= CLOCK_OFFSET_S:
+        return None
+    words = f"This machine's clock is {offset_s:+.0f} s from the gateway's"
+    return Priority.MEDIUM, f"{words}: times of logs and audit do not match others'"
+
+
 def _alarm_list(facts: Facts) -> Said:
     if facts.open_alarms < LIST_SHARE * OPEN_LIMIT:
         return None
@@ -104,6 +115,7 @@ CHECKS: Final = (
     Check("runs", "overdue", _runs),
     Check("spool", "filling", _spool),
     Check("clock", "own_clock", _own_clock),
+    Check("clock", "offset", _clock_offset),
     Check("alarms", "list_full", _alarm_list),
     Check("spool", "dropped", _event("dropped", Priority.CRITICAL)),
     Check("spool", "salvaged", _event("salvaged", Priority.HIGH)),

@@ -647,7 +647,7 @@ class Freshness:
 
     def _judge_own_clock(self, sweep: Sweep) -> None:
         if sweep.server_date is not None:
-            self.clock_offset_s = (sweep.begun_at - sweep.server_date).total_seconds()
+            self.clock_offset_s = _offset_s(sweep.begun_at, sweep.server_date, sweep.phase_ms)
         future, accepted = sweep.times[Plausibility.FUTURE.value], len(sweep.envelopes)
         if accepted < OWN_CLOCK_ENVELOPES:
             return
@@ -701,3 +701,9 @@ def _differ(old: float | None, new: float | None) -> bool:
 
 def _us(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000 + at.microsecond
+
+
+def _offset_s(begun_at: datetime, server_date: datetime, phase_ms: Mapping[str, float]) -> float:
+    """Our clock less the gateway's; that its answer took long is no difference of clocks."""
+    ahead_s = (begun_at - server_date).total_seconds()
+    return ahead_s if ahead_s > 0 else min(0.0, ahead_s + phase_ms.get("list", 0.0) / 1000)

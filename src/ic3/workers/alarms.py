@@ -217,6 +217,7 @@ class Alarms:
             database_error=error or "", run_age_s=now - self._noticed.last_run,
             interval_s=self._interval_s, spool_share=self._spool_share(),
             own_clock=freshness.own_clock.words if freshness.own_clock else None,
+            clock_offset_s=freshness.clock_offset_s,
             open_alarms=len(self._alarms), events=self._noticed.events(),
         )  # fmt: skip
 
