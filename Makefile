@@ -77,6 +77,9 @@ bench-live: $(READY)  ## what live clients cost, and how late they know
 eval: $(READY)  ## the analytics scored on labelled data; DATA=DIR takes other files of the same formats
 	$(BIN)/ic3 eval --data $(DATA) --out $(OUT)
 
+sbom: $(READY)  ## what a release is made of into dist/: CycloneDX and the list of licences
+	$(BIN)/python tools/sbom.py dist
+
 docs: $(READY)  ## write docs/reference/ and .env.example anew
 	$(BIN)/python docs/generate.py
 

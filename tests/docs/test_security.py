@@ -1,12 +1,18 @@
 """What of the security checklist is a matter of files: S23, S40, S42."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
+import sys
+import uuid
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from ic3 import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src" / "ic3").rglob("*.py"))
@@ -69,6 +75,39 @@ def test_s40_every_package_of_the_lock_file_has_its_hashes() -> None:
     assert len(named) > 30
     assert [each.split()[0] for each in named if "--hash=sha256:" not in each] == []
     assert "://" not in text
+
+
+def test_s40_the_bill_of_materials_lists_every_package_that_is_installed_with_its_licence(
+    tmp_path: Path,
+) -> None:
+    made = [sys.executable, str(ROOT / "tools" / "sbom.py"), str(tmp_path)]
+    subprocess.run(made, check=True)
+    bill = json.loads((tmp_path / "ic3.cdx.json").read_text(encoding="utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert uuid.UUID(bill["serialNumber"].removeprefix("urn:uuid:")).version == 5
+    product, listed = bill["metadata"]["component"], bill["components"]
+    assert (product["name"], product["version"]) == ("ic3", __version__)
+    assert product["licenses"] == [{"expression": "Apache-2.0"}]
+    versions = {each["name"]: each["version"] for each in listed}
+    assert versions["psycopg"] == metadata.version("psycopg")
+    assert [each["name"] for each in listed if not each.get("licenses")] == []
+    refs = {"ic3", *(each["bom-ref"] for each in listed)}
+    assert {each["ref"] for each in bill["dependencies"]} == refs
+    assert {other for each in bill["dependencies"] for other in each["dependsOn"]} <= refs
+    scopes = {each["name"]: each["scope"] for each in listed}
+    assert (scopes["argon2-cffi"], scopes["ruff"]) == ("required", "excluded")
+    assert scopes["argon2-cffi-bindings"] == "required"
+    assert scopes["epanet-plus"] == "optional"
+    rows = (tmp_path / "licences.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + len(listed)
+
+
+def test_s40_the_same_environment_gives_the_same_bill(tmp_path: Path) -> None:
+    made = [sys.executable, str(ROOT / "tools" / "sbom.py")]
+    for name in ("one", "two"):
+        subprocess.run([*made, str(tmp_path / name)], check=True)
+    one, two = (tmp_path / name / "ic3.cdx.json" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_s42_the_service_unit_takes_all_rights_away_that_are_not_needed() -> None:
