@@ -34,6 +34,7 @@ from ic3.api.live import (
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
+from ic3.api.once import Once
 from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
@@ -439,6 +440,7 @@ async def serving(
         observe=told.append,
         clock=clock,
         events=events,
+        once=Once(requests, clock),
         rates=Rates(rate_per_minute) if rate_per_minute else None,
     )  # fmt: skip
     bound = listen("127.0.0.1", 0)

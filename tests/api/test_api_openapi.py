@@ -42,7 +42,7 @@ async def test_what_takes_a_file_says_which(paths: dict[str, Any]) -> None:
         "/api/alarm-rules/import": ["text/csv"],
         "/api/register/import": ["text/csv"],
         "/api/gis/network/import": ["text/plain", "application/geo+json"],
-        "/api/work-orders/{order_id}/attachments": list(ENDINGS),
+        "/api/work-orders/{order_id}/attachments": [*ENDINGS, "multipart/form-data"],
     }
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from serving import NOW_US, Answer, Site, fill, read_answer, serving
 
-from ic3.api import attachments
+from ic3.api import once
 from ic3.domain.alarms import Finding, Priority
 from ic3.domain.users import Role
 
@@ -396,7 +396,7 @@ async def attach(
 async def test_uploads_that_stand_still_do_not_keep_others_out(
     plant: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attachments, "BODY_LIMIT_S", 0.3, raising=False)
+    monkeypatch.setattr(once, "FILE_LIMIT_S", 0.3)
     order = await made(plant)
     path = f"{ORDERS}/{order['id']}/attachments"
     half = plant.request(

@@ -224,6 +224,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "attachments.PLACES": {},
     "attachments.TAKE_TURN": {},
     "attachments.USED": OF_ORDER,
+    "idempotency.FREE_KEY": {"who": "asha", "key": "k1"},
     "idempotency.KEEP_ANSWER": {"answer": b"{}", "who": "asha", "key": "k1"},
     "idempotency.KEY": {"who": "asha", "key": "k1"},
     "idempotency.TAKE_KEY": {
@@ -702,7 +703,8 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "order_details.COMMENTS", "order_details.EVENTS", "order_details.COUNT_ENTRIES",
         "order_details.SET_CHECK", "attachments.ATTACHMENT", "attachments.ATTACHMENTS",
         "attachments.DELETE_ATTACHMENT", "idempotency.KEY", "idempotency.TAKE_KEY",
-        "idempotency.KEEP_ANSWER", "plans.PLANS", "plans.LOCK_PLAN", "plans.NEWEST_HOURS",
+        "idempotency.KEEP_ANSWER", "idempotency.FREE_KEY", "plans.PLANS", "plans.LOCK_PLAN",
+        "plans.NEWEST_HOURS",
         "plans.RUN_HOURS",
         "states.RECENT_EVENTS", "logins.FIND", "logins.USE", "logins.ENDED", "logins.OPEN",
         "logins.PROLONG", "logins.END", "users.ONE",

@@ -17,15 +17,15 @@ from ic3.domain.alarms import Alarms, Finding, Priority
 from ic3.domain.plans import Basis, Plan, RunHours, Unit, next_due
 from ic3.domain.reliability import By, figures
 from ic3.domain.returns import Returns
-from ic3.domain.work_orders import Acted, Order, State, view_of
+from ic3.domain.work_orders import Order, State
 from ic3.errors import ApiError, Contended, StoreError, TooSlow
 from ic3.observations import Observation, PlanFailed, PlannedOrders
 from ic3.store import idempotency
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
-from ic3.store.idempotency import Once, run_once, trim_keys
+from ic3.store.idempotency import Claim, claim_key, free_key, keep_answer, trim_keys
 from ic3.store.plans import NewPlan, PlanStore, add_plan
-from ic3.store.pool import Connection, Database
+from ic3.store.pool import Database
 from ic3.store.reliability import ReliabilityStore
 from ic3.store.work_orders import NewOrder, WorkOrderStore, create
 from ic3.workers.plans import Plans
@@ -97,33 +97,24 @@ async def test_of_two_at_the_same_time_one_makes_the_order_of_an_alarm(
     assert plant("SELECT count(*) FROM ic3_work_order_event") == [(1,)]
 
 
-async def test_of_two_with_the_same_key_one_acts_and_both_get_its_answer(
-    own_database: Database, plant: Sql
-) -> None:
-    async def act(connection: Connection) -> Acted:
-        new = NewOrder("Leak", Priority.LOW, State.OPEN, serial=PUMP)
-        made = await create(connection, ASHA, None, new, at=NOW)
-        await asyncio.sleep(0.1)
-        return Acted(view_of(made, Alarms(), NOW), made.id)
-
-    once = Once("asha", "k", "hash", NOW)
-    first, second = await asyncio.gather(
-        *(run_once(own_database, once, act, Acted) for _ in range(2))
+async def test_a_key_is_taken_once_and_gives_its_answer(own_database: Database) -> None:
+    claim = Claim("asha", "k", "hash", NOW)
+    taken = await asyncio.gather(
+        *(claim_key(own_database, claim) for _ in range(3)), return_exceptions=True
     )
-    assert first == second
-    assert plant("SELECT count(*) FROM ic3_work_order") == [(1,)]
+    assert taken.count(None) == 1
+    assert [each.status for each in taken if isinstance(each, ApiError)] == [409, 409]
+    await keep_answer(own_database, claim, b"done")
+    assert await claim_key(own_database, claim) == b"done"
+    await free_key(own_database, claim)
+    assert await claim_key(own_database, claim) == b"done"
 
 
-async def test_an_act_that_fails_leaves_its_key_free(own_database: Database, plant: Sql) -> None:
-    async def fails(connection: Connection) -> Acted:
-        await create(connection, ASHA, None, NewOrder("x", Priority.LOW, State.OPEN), at=NOW)
-        raise ApiError(409, "no")
-
-    once = Once("asha", "k", "hash", NOW)
-    with pytest.raises(ApiError):
-        await run_once(own_database, once, fails, Acted)
-    assert plant("SELECT count(*) FROM ic3_idempotency_key") == [(0,)]
-    assert plant("SELECT count(*) FROM ic3_work_order") == [(0,)]
+async def test_a_key_whose_act_did_nothing_is_free_again(own_database: Database) -> None:
+    claim = Claim("asha", "k", "hash", NOW)
+    assert await claim_key(own_database, claim) is None
+    await free_key(own_database, claim)
+    assert await claim_key(own_database, claim) is None
 
 
 async def test_keys_are_kept_for_a_day_and_to_a_number(

@@ -34,6 +34,7 @@ from ic3.api import (
     users,
     work_orders,
 )
+from ic3.api.once import Repeats
 from ic3.api.server import EVERYBODY, FILE_LIMIT_BYTES, Route
 from ic3.domain.attachments import ENDINGS
 from ic3.domain.users import Role
@@ -42,15 +43,20 @@ GEOJSON: Final = "application/geo+json"
 OPENAPI_3_0: Final = "application/vnd.oai.openapi+json;version=3.0"
 
 ROUTES: Final = (
-    Route("POST", "/api/auth/login", auth.login, EVERYBODY),
-    Route("POST", "/api/auth/refresh", auth.refresh, EVERYBODY),
-    Route("POST", "/api/auth/logout", auth.logout, Role.VIEWER, status=204),
-    Route("POST", "/api/auth/confirm", auth.confirm, Role.VIEWER),
-    Route("POST", "/api/auth/password", auth.change_password, Role.VIEWER),
+    Route("POST", "/api/auth/login", auth.login, EVERYBODY, repeats=Repeats.NOT_HEEDED),
+    Route("POST", "/api/auth/refresh", auth.refresh, EVERYBODY, repeats=Repeats.NOT_HEEDED),
+    Route(
+        "POST", "/api/auth/logout", auth.logout, Role.VIEWER, status=204,
+        repeats=Repeats.NOT_HEEDED,
+    ),
+    Route("POST", "/api/auth/confirm", auth.confirm, Role.VIEWER, repeats=Repeats.NOT_HEEDED),
+    Route(
+        "POST", "/api/auth/password", auth.change_password, Role.VIEWER, repeats=Repeats.NOT_HEEDED,
+    ),
     Route("GET", "/api/auth/me", auth.me, Role.VIEWER),
     Route("GET", "/api/auth/logins", auth.own_logins, Role.VIEWER),
     Route("DELETE", "/api/auth/logins/{login_id:str}", auth.end_login, Role.VIEWER, status=204),
-    Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER),
+    Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER, repeats=Repeats.NOT_HEEDED),
     Route("GET", "/api/monitoring/progress", monitoring.progress, Role.VIEWER),
     Route("GET", "/api/monitoring/runs/{run_id:int}", runs.explain, Role.VIEWER),
     Route("GET", "/api/monitoring/live", monitoring.live, Role.VIEWER),
@@ -121,8 +127,14 @@ ROUTES: Final = (
         media=GEOJSON,
     ),
     Route("GET", "/api/admin/cmms/sync", cmms_sync.sync_state, Role.ADMIN),
-    Route("POST", "/api/admin/cmms/sync", cmms_sync.sync_batch, Role.ADMIN),
-    Route("POST", "/api/admin/cmms/sync/{serial_number:str}", cmms_sync.sync_one, Role.ADMIN),
+    Route(
+        "POST", "/api/admin/cmms/sync", cmms_sync.sync_batch, Role.ADMIN,
+        repeats=Repeats.NOT_HEEDED,
+    ),
+    Route(
+        "POST", "/api/admin/cmms/sync/{serial_number:str}", cmms_sync.sync_one, Role.ADMIN,
+        repeats=Repeats.NOT_HEEDED,
+    ),
     Route(
         "POST", "/api/register/import", register.import_file, Role.ENGINEER,
         body_limit_bytes=FILE_LIMIT_BYTES, takes=("text/csv",),
@@ -149,18 +161,28 @@ ROUTES: Final = (
     Route("POST", "/api/quarantine/replay", quarantine.replay, Role.ENGINEER),
     Route("POST", "/api/quarantine/purge", quarantine.purge, Role.ADMIN, again=True),
     Route("GET", "/api/users", users.listed, Role.ADMIN),
-    Route("POST", "/api/users", users.add, Role.ADMIN, status=201, again=True),
+    Route(
+        "POST", "/api/users", users.add, Role.ADMIN, status=201, again=True,
+        repeats=Repeats.REFUSED,
+    ),
     Route("GET", "/api/users/{username:str}", users.one, Role.ADMIN),
     Route("PATCH", "/api/users/{username:str}", users.change, Role.ADMIN, again=True),
     Route(
-        "POST", "/api/users/{username:str}/password", users.give_password, Role.ADMIN, again=True
+        "POST", "/api/users/{username:str}/password", users.give_password, Role.ADMIN, again=True,
+        repeats=Repeats.REFUSED,
     ),
     Route("DELETE", "/api/users/{username:str}/logins", users.end_logins, Role.ADMIN),
     Route("GET", "/api/keys", users.keys, Role.ADMIN),
-    Route("POST", "/api/keys", users.add_key, Role.ADMIN, status=201, again=True),
+    Route(
+        "POST", "/api/keys", users.add_key, Role.ADMIN, status=201, again=True,
+        repeats=Repeats.REFUSED,
+    ),
     Route("DELETE", "/api/keys/{key_id:int}", users.end_key, Role.ADMIN, status=204, again=True),
     Route("GET", "/api/notifications/routes", notifications.routes, Role.ENGINEER),
-    Route("POST", "/api/notifications/routes", notifications.create, Role.ADMIN),
+    Route(
+        "POST", "/api/notifications/routes", notifications.create, Role.ADMIN,
+        repeats=Repeats.REFUSED,
+    ),
     Route("PATCH", "/api/notifications/routes/{route_id:int}", notifications.change, Role.ADMIN),
     Route("DELETE", "/api/notifications/routes/{route_id:int}", notifications.delete, Role.ADMIN),
     Route("POST", "/api/notifications/routes/{route_id:int}/test", notifications.test, Role.ADMIN),
@@ -192,7 +214,7 @@ ROUTES: Final = (
     Route("POST", "/api/work-orders/{order_id:int}/comments", order_details.comment, Role.OPERATOR),
     Route(
         "POST", "/api/work-orders/{order_id:int}/attachments", attachments.add, Role.OPERATOR,
-        status=201, body_limit_bytes=FILE_LIMIT_BYTES, takes=tuple(ENDINGS),
+        status=201, body_limit_bytes=FILE_LIMIT_BYTES, takes=(*ENDINGS, attachments.FORM),
     ),
     Route(
         "GET", "/api/work-orders/{order_id:int}/attachments/{attachment_id:int}", attachments.read,

@@ -10,7 +10,6 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 
 from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import begin_of, paged
-from ic3.clock import Clock
 from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.imports import EXTERNAL_NUMBER, EXTERNAL_SYSTEM, MAX_EXTERNAL_IDS
@@ -25,8 +24,6 @@ from ic3.domain.register import (
 )
 from ic3.errors import ApiError, ChangedMeanwhile, Refused, UnknownHere
 from ic3.store.assets import AssetStore, add
-from ic3.store.idempotency import Once, request_hash, run_once
-from ic3.store.pool import Connection
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 MAX_FILTERS: Final = 50
@@ -35,12 +32,6 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=ONE_LI
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
-    ),
-]
 Filter = FromQuery[list[str] | None]
 
 _encode = msgspec.json.Encoder().encode
@@ -225,29 +216,20 @@ async def change(
 async def create(
     data: JSONBody[NewAsset],
     asset_store: NamedDependency[AssetStore],
-    clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
-    key: Key = None,
 ) -> Response[Asset]:
     """Put an asset into the register."""
     serial = data.serialnumber
     if serial != serial.strip():
         raise ApiError(422, "blanks", "a serial number neither begins nor ends with a blank")
-    principal, fields = principal_of(request), _fields(data)
-    body = b"" if key is None else await request.body()
-    once = Once(principal.username, key, request_hash("POST asset", body), clock.now())
-
-    async def act(connection: Connection) -> Asset:
-        return await add(connection, actor_of(request), fields, principal.scope())
-
+    fields = _fields(data)
     try:
-        made = await run_once(asset_store.database, once, act, Asset)
+        async with asset_store.database.connection() as connection:
+            made = await add(connection, actor_of(request), fields, principal_of(request).scope())
     except ChangedMeanwhile:
         raise ApiError(409, "serial number taken", "the serial number is taken") from None
     except Refused:
         raise _not_possible() from None
-    if not principal.sees(made.domain):  # the scope has changed since the first answer
-        raise _unknown()
     answer = _answer(made, request)
     answer.status_code = 201
     answer.headers["location"] = f"/api/assets/{quote(serial, safe='')}"

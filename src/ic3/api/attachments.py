@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote
 
 from litestar import Request, Response
+from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
 from litestar.response import Stream
@@ -18,22 +19,11 @@ from ic3.domain.work_orders import Acted, view_of
 from ic3.errors import ApiError
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore, attach, detach
-from ic3.store.idempotency import Once, request_hash, run_once
-from ic3.store.pool import Connection
 from ic3.store.work_orders import WorkOrderStore, etag_of
 
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
-    ),
-]
+FORM: Final = "multipart/form-data"
 FileName = Annotated[str, HeaderParameter(name="X-Filename", max_length=1000)]
-# Each holds its whole body in memory.
-AT_ONCE: Final = 4
-# A telephone that lost its network in the middle of a file says so to nobody.
-BODY_LIMIT_S: Final = 120.0
 
 
 class FileStream(Stream):
@@ -56,7 +46,6 @@ class AttachmentDesk:
         self.files = files
         self.alarms = alarms
         self.clock = clock
-        self.turns = asyncio.Semaphore(AT_ONCE)
 
 
 async def add(
@@ -64,65 +53,56 @@ async def add(
     attachment_desk: NamedDependency[AttachmentDesk],
     order_id: Number,
     file_name: FileName = "",
-    key: Key = None,
 ) -> Response[Acted]:
-    """Hand in a file as the body: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB.
+    """Hand in a file: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB.
 
-    `X-Filename` is its name, percent-encoded UTF-8.
+    As the body, `X-Filename` being its name in percent-encoded UTF-8, or as `file` of a form.
     """
-    principal = principal_of(request)
-    await attachment_desk.orders.one(order_id, principal.scope())
-    content_type = content_type_of(request.headers.get("content-type", ""))
+    await attachment_desk.orders.one(order_id, principal_of(request).scope())
+    given = request.headers.get("content-type", "")
+    if request.content_type[0] == FORM:
+        given, name, content = await _in_form(request)
+    else:
+        name, content = unquote(file_name), await request.body()
+    content_type = content_type_of(given)
     if content_type is None:
         raise ApiError(415, "file type refused", f"allowed are {', '.join(ENDINGS)}")
-    async with attachment_desk.turns:
-        content = await _body(request)
-        if not looks_like(content_type, content):
-            raise ApiError(415, "file type refused", f"the content is not {content_type}")
-        path = f"POST {request.scope['path']} {content_type} {file_name}"
-        once = Once(
-            principal.username, key, await asyncio.to_thread(request_hash, path, content),
-            attachment_desk.clock.now(),
-        )  # fmt: skip
-        acted = await _keep(attachment_desk, request, order_id, content, content_type,
-                            safe_name(unquote(file_name), content_type), once)  # fmt: skip
-    return Response(acted, status_code=201, headers={"etag": etag_of(acted.order)})
+    if not looks_like(content_type, content):
+        raise ApiError(415, "file type refused", f"the content is not {content_type}")
+    return await _keep(
+        attachment_desk, request, order_id, content, content_type, safe_name(name, content_type)
+    )
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_LIMIT_S):
-            return await request.body()
-    except TimeoutError:
-        raise ApiError(
-            408, "too slow", f"a file is to be here within {BODY_LIMIT_S:g} s; send it again"
-        ) from None
+async def _in_form(request: Request[Any, Any, Any]) -> tuple[str, str, bytes]:
+    """Type, name and content of the file of a form."""
+    given = (await request.form()).get("file")
+    if not isinstance(given, UploadFile):
+        raise ApiError(422, "file required", "send it as the field named file of the form")
+    return given.content_type, given.filename, await given.read()
 
 
 async def _keep(
     desk: AttachmentDesk, request: Request[Any, Any, Any], order_id: int, content: bytes,
-    content_type: str, file_name: str, once: Once,
-) -> Acted:  # fmt: skip
-    sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
-    kept: list[str] = []
-
-    async def act(connection: Connection) -> Acted:
-        place = await desk.files.keep(content, sha256)
-        kept.append(place)
-        order, number = await attach(
-            connection, actor_of(request), principal_of(request), order_id, file_name=file_name,
-            content_type=content_type, size_bytes=len(content), sha256=sha256, place=place,
-            cap_bytes=desk.store.cap_bytes, at=once.at,
-        )  # fmt: skip
-        return Acted(view_of(order, desk.alarms, once.at), number)
-
+    content_type: str, file_name: str,
+) -> Response[Acted]:  # fmt: skip
+    sha256, at = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest(), desk.clock.now()
+    place = await desk.files.keep(content, sha256)
     try:
-        return await run_once(desk.orders.database, once, act, Acted)
+        async with desk.orders.database.connection() as connection:
+            order, number = await attach(
+                connection, actor_of(request), principal_of(request), order_id,
+                file_name=file_name, content_type=content_type, size_bytes=len(content),
+                sha256=sha256, place=place, cap_bytes=desk.store.cap_bytes, at=at,
+            )  # fmt: skip
     except ApiError:
         # After any other error the row may be there: the worker finds out.
-        for place in kept:
-            await desk.files.drop(place)
+        await desk.files.drop(place)
         raise
+    return Response(
+        Acted(view_of(order, desk.alarms, at), number), status_code=201,
+        headers={"etag": etag_of(order)},
+    )  # fmt: skip
 
 
 async def read(

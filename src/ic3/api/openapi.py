@@ -17,7 +17,8 @@ CONVENTIONS: Final = (
     "**Changes.** Where `If-Match` is listed, send the `ETag` of what you read: 428 without it, 412"
     " where somebody was faster.",
     "**Sending again.** Where `Idempotency-Key` is listed, the same key within a day gives the same"
-    " answer and acts once.",
+    " answer and acts once; with another request it is 422, and 409 while the first has not ended."
+    " An answer that holds a secret is not kept: 409 says that it was done.",
     "**Times** are RFC 3339 with a zone; `from` is inside of what is asked for, `until` outside.",
     "**Errors** are `application/problem+json` (RFC 9457); `error` is a short text, `detail` says"
     " what to do. `Retry-After` says when"
@@ -27,7 +28,7 @@ WORDS: Final = {
     "If-Match": "The ETag of what is to be changed, as it was read. 412: it is another by now.",
     "Idempotency-Key": (
         "Chosen by the client. Sent again within a day with the same request, the answer is the"
-        " same and nothing is done twice."
+        " same and nothing is done twice. It needs the database."
     ),
     "cursor": "`next` of the page before; its form may change.",
     "X-Filename": "Name of the file, percent-encoded UTF-8.",
@@ -54,9 +55,8 @@ def document(application: Litestar) -> Node:
         for method, operation in operations.items():
             _describe(operation, method, tagged=tagged)
             if media := takes.get((path, method)):
-                file = {"schema": {"type": "string", "format": "binary"}}
                 operation["requestBody"] = {
-                    "required": True, "content": dict.fromkeys(media, file),
+                    "required": True, "content": {each: _file_as(each) for each in media},
                 }  # fmt: skip
     words = dict(_struct_words(msgspec.Struct))
     for name, schema in found["components"]["schemas"].items():
@@ -81,6 +81,14 @@ def _describe(operation: Node, method: str, *, tagged: bool) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in WORDS:
             parameter.setdefault("description", WORDS[parameter["name"]])
+
+
+def _file_as(media: str) -> Node:
+    """The body that is a file, or a form with one."""
+    file: Node = {"type": "string", "format": "binary"}
+    if media == "multipart/form-data":
+        return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
+    return {"schema": file}
 
 
 def _has(operation: Node, parameter: str) -> bool:

@@ -1,15 +1,16 @@
 """What belongs to a work order: checklist, labour, parts, comments, and its history."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from ic3.api.callers import principal_of
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
@@ -17,7 +18,6 @@ from ic3.domain.alarms import Alarms
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.users import Principal
 from ic3.domain.work_orders import Acted, Order, view_of
-from ic3.store.idempotency import Once, request_hash, run_once
 from ic3.store.order_details import (
     DetailStore,
     OrderEvent,
@@ -37,13 +37,7 @@ Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LIN
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=5000, pattern=MANY_LINES)]
 Place: Any = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
-    ),
-]
-Act = Callable[[Connection, Once], Awaitable[tuple[Order, int | None]]]
+Act = Callable[[Connection, datetime], Awaitable[tuple[Order, int | None]]]
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,14 +109,13 @@ async def check(
     alarms: NamedDependency[Alarms],
     clock: NamedDependency[Clock],
     order_id: Number,
-    key: Key = None,
 ) -> Response[Acted]:
     """Add a line to the checklist."""
 
-    async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
-        return await add_check(connection, *_who(request), order_id, data.text, at=once.at)
+    async def act(connection: Connection, at: datetime) -> tuple[Order, int | None]:
+        return await add_check(connection, *_who(request), order_id, data.text, at=at)
 
-    return await _entered(request, work_orders, alarms, clock, order_id, key, act)
+    return await _entered(request, work_orders, alarms, clock, order_id, act)
 
 
 async def tick(
@@ -136,13 +129,13 @@ async def tick(
 ) -> Response[Acted]:
     """Tick a line of the checklist, or take the tick away."""
 
-    async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
+    async def act(connection: Connection, at: datetime) -> tuple[Order, int | None]:
         order = await set_check(
-            connection, *_who(request), order_id, item_id, done=data.done, at=once.at
+            connection, *_who(request), order_id, item_id, done=data.done, at=at
         )
         return order, item_id
 
-    return await _entered(request, work_orders, alarms, clock, order_id, None, act)
+    return await _entered(request, work_orders, alarms, clock, order_id, act)
 
 
 async def labour(
@@ -152,18 +145,17 @@ async def labour(
     alarms: NamedDependency[Alarms],
     clock: NamedDependency[Clock],
     order_id: Number,
-    key: Key = None,
 ) -> Response[Acted]:
     """Enter time that somebody spent."""
 
-    async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
+    async def act(connection: Connection, at: datetime) -> tuple[Order, int | None]:
         person = data.person or principal_of(request).username
         return await add_labour(
             connection, *_who(request), order_id, person=person, minutes=data.minutes,
-            note=data.note, at=once.at,
+            note=data.note, at=at,
         )  # fmt: skip
 
-    return await _entered(request, work_orders, alarms, clock, order_id, key, act)
+    return await _entered(request, work_orders, alarms, clock, order_id, act)
 
 
 async def part(
@@ -173,17 +165,16 @@ async def part(
     alarms: NamedDependency[Alarms],
     clock: NamedDependency[Clock],
     order_id: Number,
-    key: Key = None,
 ) -> Response[Acted]:
     """Enter material that was used."""
 
-    async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
+    async def act(connection: Connection, at: datetime) -> tuple[Order, int | None]:
         return await add_part(
             connection, *_who(request), order_id, name=data.name, number=data.number,
-            quantity=data.quantity, unit_cost_minor=data.unit_cost_minor, at=once.at,
+            quantity=data.quantity, unit_cost_minor=data.unit_cost_minor, at=at,
         )  # fmt: skip
 
-    return await _entered(request, work_orders, alarms, clock, order_id, key, act)
+    return await _entered(request, work_orders, alarms, clock, order_id, act)
 
 
 async def comment(
@@ -193,36 +184,26 @@ async def comment(
     alarms: NamedDependency[Alarms],
     clock: NamedDependency[Clock],
     order_id: Number,
-    key: Key = None,
 ) -> Response[Acted]:
     """Say something about an order."""
 
-    async def act(connection: Connection, once: Once) -> tuple[Order, int | None]:
-        return await add_comment(connection, *_who(request), order_id, data.text, at=once.at)
+    async def act(connection: Connection, at: datetime) -> tuple[Order, int | None]:
+        return await add_comment(connection, *_who(request), order_id, data.text, at=at)
 
-    return await _entered(request, work_orders, alarms, clock, order_id, key, act)
+    return await _entered(request, work_orders, alarms, clock, order_id, act)
 
 
 async def _entered(
     request: Request[Any, Any, Any], work_orders: WorkOrderStore, alarms: Alarms, clock: Clock,
-    order_id: int, key: str | None, act: Act,
+    order_id: int, act: Act,
 ) -> Response[Acted]:  # fmt: skip
-    """Do an act once, on an order in scope."""
-    principal = principal_of(request)
-    path = f"{request.method} {request.scope['path']}"
-    body = b"" if key is None else await request.body()
-    once = Once(principal.username, key, request_hash(path, body), clock.now())
-
-    async def acting(connection: Connection) -> Acted:
-        order, number = await act(connection, once)
-        return Acted(view_of(order, alarms, once.at), number)
-
-    await work_orders.one(order_id, principal.scope())
-    acted = await run_once(work_orders.database, once, acting, Acted)
-    return Response(acted, headers={"etag": etag_of(acted.order)})
+    """Do an act on an order in scope."""
+    at = clock.now()
+    await work_orders.one(order_id, principal_of(request).scope())
+    async with work_orders.database.connection() as connection:
+        order, number = await act(connection, at)
+    return Response(Acted(view_of(order, alarms, at), number), headers={"etag": etag_of(order)})
 
 
 def _who(request: Request[Any, Any, Any]) -> tuple[Actor, Principal]:
-    principal = principal_of(request)
-    address = request.client.host if request.client else "unknown"
-    return Actor.calling(principal, address), principal
+    return actor_of(request), principal_of(request)

@@ -17,9 +17,7 @@ from ic3.domain.alarms import Priority
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.plans import Basis, Plan, RunHours, Unit, next_due
 from ic3.errors import ApiError
-from ic3.store.idempotency import Once, request_hash, run_once
 from ic3.store.plans import NewPlan, PlanStore, add_plan, change_plan, plan_etag
-from ic3.store.pool import Connection
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
@@ -37,12 +35,6 @@ Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
 Place: Any = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", max_length=1000)]
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
-    ),
-]
 
 
 class NewPlanRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -156,27 +148,19 @@ async def add(
     data: JSONBody[NewPlanRequest],
     request: Request[Any, Any, Any],
     plan_desk: NamedDependency[PlanDesk],
-    key: Key = None,
 ) -> Response[PlanView]:
     """Make a plan."""
     _check_basis(data)
-    principal = principal_of(request)
     new = NewPlan(
         data.title, data.description, data.serial_number, data.domain, Priority(data.priority),
         data.team, data.assignee, data.checklist, data.basis, data.every, data.unit,
         data.tag_code, data.starts_at.astimezone(UTC), data.lead_days,
     )  # fmt: skip
-    body = b"" if key is None else await request.body()
-    once = Once(
-        principal.username, key, request_hash("POST maintenance plan", body), plan_desk.clock.now()
-    )
-
-    async def act(connection: Connection) -> Plan:
-        return await add_plan(connection, actor_of(request), principal.scope(), new, at=once.at)
-
-    plan = await run_once(plan_desk.store.database, once, act, Plan)
-    if not principal.sees(plan.domain):  # the scope has changed since the first answer
-        raise ApiError(404, "maintenance plan not found", "there is no such plan")
+    async with plan_desk.store.database.connection() as connection:
+        plan = await add_plan(
+            connection, actor_of(request), principal_of(request).scope(), new,
+            at=plan_desk.clock.now(),
+        )  # fmt: skip
     return await _answer(plan_desk, plan, status=201)
 
 

@@ -21,6 +21,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ic3 import __version__
+from ic3.api.once import Once, Repeats, WholeFiles
 from ic3.clock import Clock
 from ic3.domain.access import Event, PendingEvents
 from ic3.domain.acts import Actor
@@ -84,6 +85,7 @@ class Route(NamedTuple):
         media: Content type of a good answer where it is not JSON.
         body_limit_bytes: Longest body it takes.
         takes: Content types of a body that is a file.
+        repeats: What a POST gets that was sent before.
     """
 
     method: str
@@ -96,6 +98,7 @@ class Route(NamedTuple):
     media: str | None = None
     body_limit_bytes: int = BODY_LIMIT_BYTES
     takes: tuple[str, ...] = ()
+    repeats: Repeats = Repeats.ANSWERED
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -114,6 +117,7 @@ def build(
     observe: Observe,
     clock: Clock,
     events: PendingEvents,
+    once: Once,
     rates: Rates | None = None,
     admissions: Mapping[str, Admit] | None = None,
 ) -> ASGIApp:
@@ -130,11 +134,13 @@ def build(
         observe: Told of failures.
         clock: Says how long ago a password was given.
         events: Takes refusals for the audit log.
+        once: Heeds `Idempotency-Key`.
         rates: How often one caller may ask; hot reads and files do not count.
         admissions: Path to how its caller is admitted, where a token in a header is not all.
     """
+    files_in = WholeFiles()
     framework = Litestar(
-        route_handlers=[_handler(each) for each in routes],
+        route_handlers=[_handler(each, once, files_in) for each in routes],
         dependencies={
             name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
         },
@@ -375,7 +381,13 @@ _PROBLEMS: Final = {
 }  # fmt: skip
 
 
-def _handler(line: Route) -> BaseRouteHandler:
+def _handler(line: Route, once: Once, files: WholeFiles) -> BaseRouteHandler:
+    handler = line.handler
+    if line.method == "POST" and line.repeats is not Repeats.NOT_HEEDED:
+        is_secret = line.repeats is Repeats.REFUSED
+        handler = once.around(handler, status=line.status, is_secret=is_secret)
+    if line.takes:
+        handler = files.around(handler)
     decorate = route(
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
@@ -393,7 +405,7 @@ def _handler(line: Route) -> BaseRouteHandler:
         media_type=line.media,
         responses=_PROBLEMS,
     )
-    return decorate(line.handler)
+    return decorate(handler)
 
 
 def _giver(part: object) -> Callable[[], object]:

@@ -38,9 +38,7 @@ from ic3.domain.work_orders import (
 )
 from ic3.errors import ApiError, InputError
 from ic3.store.attachments import Attachment, attachments_of
-from ic3.store.idempotency import Once, request_hash, run_once
 from ic3.store.order_details import Check, Comment, Labour, Part, details_of
-from ic3.store.pool import Connection
 from ic3.store.reliability import ReliabilityStore
 from ic3.store.work_orders import (
     NewOrder,
@@ -74,12 +72,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 Word = Annotated[str | None, QueryParameter(max_length=1024, pattern=NO_NUL)]
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", max_length=1000)]
-Key = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"
-    ),
-]
 
 
 class NewOrderRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -370,23 +362,17 @@ async def add(
     data: JSONBody[NewOrderRequest],
     request: Request[Any, Any, Any],
     order_desk: NamedDependency[OrderDesk],
-    key: Key = None,
 ) -> Response[Acted]:
     """Make a work order, also from an alarm; of an alarm there is one that is not over."""
     principal = principal_of(request)
-    once = await _once(request, key, order_desk.clock)
-
-    async def act(connection: Connection) -> Acted:
-        new = _new_order(data, principal, order_desk)
-        order = await create(connection, actor_of(request), principal.scope(), new, at=once.at)
-        return Acted(order_desk.view(order), order.id)
-
-    acted = await run_once(order_desk.orders.database, once, act, Acted)
-    if not principal.sees(acted.order.domain):  # the scope has changed since the first answer
-        raise ApiError(404, "work order not found", "there is no such work order")
+    new = _new_order(data, principal, order_desk)
+    async with order_desk.orders.database.connection() as connection:
+        order = await create(
+            connection, actor_of(request), principal.scope(), new, at=order_desk.clock.now()
+        )
     return Response(
-        acted, status_code=201,
-        headers={"etag": etag_of(acted.order), "location": f"/api/work-orders/{acted.order.id}"},
+        Acted(order_desk.view(order), order.id), status_code=201,
+        headers={"etag": etag_of(order), "location": f"/api/work-orders/{order.id}"},
     )  # fmt: skip
 
 
@@ -422,23 +408,17 @@ async def step(
     order_desk: NamedDependency[OrderDesk],
     order_id: Number,
     if_match: IfMatch = None,
-    key: Key = None,
 ) -> Response[Acted]:
     """Move an order to another state; If-Match is heeded where it is sent."""
-    principal = principal_of(request)
-    once = await _once(request, key, order_desk.clock)
     assigned = (data.assignee, data.team) if data.assignee or data.team else None
 
-    async def act(connection: Connection) -> Acted:
+    async with order_desk.orders.database.connection() as connection:
         order = await move(
-            connection, actor_of(request), principal, order_id, data.to, note=data.note,
-            assigned=assigned, returned=order_desk.returned, if_match=if_match, at=once.at,
+            connection, actor_of(request), principal_of(request), order_id, data.to,
+            note=data.note, assigned=assigned, returned=order_desk.returned, if_match=if_match,
+            at=order_desk.clock.now(),
         )  # fmt: skip
-        return Acted(order_desk.view(order))
-
-    await order_desk.orders.one(order_id, principal.scope())
-    acted = await run_once(order_desk.orders.database, once, act, Acted)
-    return Response(acted, headers={"etag": etag_of(acted.order)})
+    return _acted(order_desk, order)
 
 
 def _new_order(data: NewOrderRequest, principal: Principal, desk: OrderDesk) -> NewOrder:
@@ -494,12 +474,6 @@ def _moment(us: int) -> datetime:
 
 def _acted(desk: OrderDesk, order: Order) -> Response[Acted]:
     return Response(Acted(desk.view(order)), headers={"etag": etag_of(order)})
-
-
-async def _once(request: Request[Any, Any, Any], key: str | None, clock: Clock) -> Once:
-    path = f"{request.method} {request.scope['path']}"
-    body = b"" if key is None else await request.body()
-    return Once(principal_of(request).username, key, request_hash(path, body), clock.now())
 
 
 def _words(states: list[State] | None) -> list[str] | None:

@@ -26,6 +26,7 @@ from ic3.api.live import (
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
+from ic3.api.once import Once
 from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, server
@@ -176,6 +177,7 @@ def http_server(
         observe=tell,
         clock=clock,
         events=events,
+        once=Once(requests, clock),
         rates=Rates(settings.rate_per_minute) if settings.rate_per_minute else None,
     )  # fmt: skip
     return server(application, http=StreamProtocol, websocket=FrameProtocol)

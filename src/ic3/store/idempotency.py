@@ -1,21 +1,14 @@
 """Requests that may be sent again: the same key gives the same answer, without a second act."""
 
-import hashlib
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeVar
-
-import msgspec
+from typing import Final, NamedTuple
 
 from ic3.errors import ApiError
-from ic3.store.pool import Connection, Database
+from ic3.store.pool import Database
 
 KEPT_HOURS: Final = 24
 KEPT_KEYS: Final = 100_000
 
-T = TypeVar("T")
-
-# A second request with the key waits here until the first has ended.
 TAKE_KEY: Final = """
 INSERT INTO ic3_idempotency_key (who, key, request_hash, at)
 VALUES (%(who)s, %(key)s, %(request_hash)s, %(at)s)
@@ -30,6 +23,9 @@ SELECT request_hash, answer FROM ic3_idempotency_key WHERE who = %(who)s AND key
 KEEP_ANSWER: Final = """
 UPDATE ic3_idempotency_key SET answer = %(answer)s WHERE who = %(who)s AND key = %(key)s
 """
+FREE_KEY: Final = """
+DELETE FROM ic3_idempotency_key WHERE who = %(who)s AND key = %(key)s AND answer IS NULL
+"""
 TRIM_KEYS: Final = """
 DELETE FROM ic3_idempotency_key WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM ic3_idempotency_key WHERE at < %(before)s ORDER BY at LIMIT 5000))
@@ -40,67 +36,62 @@ DELETE FROM ic3_idempotency_key WHERE at < (
 """
 
 
-class Once(NamedTuple):
+class Claim(NamedTuple):
     """A request that must not act twice.
 
     Attributes:
-        key: None where the client sent none; then it acts each time.
-        request_hash: Of path and body.
+        request_hash: Of all that two requests with the same key must have in common.
     """
 
     who: str
-    key: str | None
+    key: str
     request_hash: str
     at: datetime
 
 
-def request_hash(path: str, body: bytes) -> str:
-    """What two requests with the same key must have in common."""
-    return hashlib.blake2b(path.encode() + b"\0" + body, digest_size=16).hexdigest()
+async def claim_key(database: Database, claim: Claim) -> bytes | None:
+    """Take a key before the act; what the first request was answered where it is taken.
 
-
-async def run_once(
-    database: Database, once: Once, act: Callable[[Connection], Awaitable[T]], kind: type[T]
-) -> T:
-    """Do an act in a transaction, or answer what it answered before.
-
-    Args:
-        database: Where.
-        once: The request.
-        act: Does it, on the transaction's connection.
-        kind: Type of its answer.
+    A transaction of its own: an act may have several, or none.
 
     Raises:
-        ApiError: 422: the key was used for another request.
+        ApiError: 422: the key was used for another request. 409: the first has not ended.
     """
     async with database.connection() as connection:
-        if once.key is None:
-            return await act(connection)
-        known = await _known(connection, once)
-        if known is not None:
-            return msgspec.json.decode(known, type=kind)
-        answer = await act(connection)
-        await connection.execute(
-            KEEP_ANSWER, {"who": once.who, "key": once.key, "answer": msgspec.json.encode(answer)}
+        taken = await connection.execute(
+            TAKE_KEY, {**claim._asdict(), "too_old": claim.at - timedelta(hours=KEPT_HOURS)}
         )
-        return answer
-
-
-async def _known(connection: Connection, once: Once) -> bytes | None:
-    taken = await connection.execute(
-        TAKE_KEY, {**once._asdict(), "too_old": once.at - timedelta(hours=KEPT_HOURS)}
-    )
-    if await taken.fetchone() is not None:
-        return None
-    row = await (
-        await connection.execute(KEY, {"who": once.who, "key": once.key})
-    ).fetchone()  # fmt: skip
-    assert row is not None
-    if row[0] != once.request_hash:
+        if await taken.fetchone() is not None:
+            return None
+        row = await (
+            await connection.execute(KEY, {"who": claim.who, "key": claim.key})
+        ).fetchone()  # fmt: skip
+    if row is not None and row[0] != claim.request_hash:
         raise ApiError(
             422, "key used before", "this Idempotency-Key was sent with another request; take a new"
         )
+    if row is None or row[1] is None:
+        raise ApiError(
+            409, "not ended",
+            "the first request with this Idempotency-Key has not ended; send it again soon. Where"
+            " that does not end, the server was stopped in the middle: look whether it was done",
+            headers={"Retry-After": "1"},
+        )  # fmt: skip
     return bytes(row[1])
+
+
+async def keep_answer(database: Database, claim: Claim, answer: bytes) -> None:
+    """Keep what the act answered."""
+    async with database.connection() as connection:
+        await connection.execute(
+            KEEP_ANSWER, {"who": claim.who, "key": claim.key, "answer": answer}
+        )
+
+
+async def free_key(database: Database, claim: Claim) -> None:
+    """Let the key be used again: nothing was done."""
+    async with database.connection() as connection:
+        await connection.execute(FREE_KEY, {"who": claim.who, "key": claim.key})
 
 
 async def trim_keys(database: Database, now: datetime) -> None:
