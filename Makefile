@@ -21,10 +21,10 @@ $(READY): .venv/bin/uv requirements.lock pyproject.toml
 	@if git rev-parse --git-dir >/dev/null 2>&1; then git config core.hooksPath .githooks; fi
 	@touch $@
 
-demo: $(READY)  ## from a clone to a running product: database, plant, server, page
+demo: $(READY) ui  ## from a clone to a running product: database, plant, server, page
 	$(BIN)/ic3 demo
 
-test: $(READY)  ## the whole test suite
+test: $(READY) ui  ## the whole test suite
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
@@ -36,6 +36,7 @@ check: $(READY)  ## lock file, lint, format, types, import contracts, generated 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python tools/sizes.py
+	$(MAKE) --no-print-directory ui-check
 
 lock: .venv/bin/uv  ## resolve the dependencies anew into requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
@@ -83,8 +84,22 @@ sbom: $(READY)  ## what a release is made of into dist/: CycloneDX and the list 
 docs: $(READY)  ## write docs/reference/ and .env.example anew
 	$(BIN)/python docs/generate.py
 
-ui:  ## the page is plain files today and needs no build
-	@echo "the page in src/ic3/dashboard/static needs no build"
+ui: $(READY)  ## build the dashboard, where it is older than its sources; IC3_SKIP_UI=1 leaves it out
+	@$(BIN)/python hatch_build.py needs | VIRTUAL_ENV=.venv xargs -r $(BIN)/uv pip install --quiet
+	@$(BIN)/python hatch_build.py build
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders eval docs ui
+ui-types: ui  ## write ui/src/api.d.ts anew from the OpenAPI document
+	$(BIN)/python tools/openapi.py > ui/node_modules/.openapi.json
+	$(BIN)/python hatch_build.py run types
+
+ui-check: ui-types  ## types of the API as committed, svelte-check, vitest, sizes
+	@git diff --exit-code --stat ui/src/api.d.ts || { echo "ui/src/api.d.ts was stale; commit it"; exit 1; }
+	$(BIN)/python hatch_build.py run check
+	$(BIN)/python hatch_build.py run test
+
+ui-test: $(READY) ui  ## the dashboard in a real browser (Debian's Chromium)
+	@command -v chromium >/dev/null || apt-get install -y -qq chromium || echo "no chromium: the tests are skipped"
+	$(BIN)/python -m pytest -q tests/ui
+
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders eval docs ui ui-types ui-check ui-test
 .DEFAULT_GOAL := help

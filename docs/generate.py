@@ -14,7 +14,6 @@ import checklist
 
 from ic3.api import ROUTES, asyncapi
 from ic3.api.openapi import CONVENTIONS
-from ic3.dashboard import PAGES
 from ic3.domain.envelope import REJECT_WORDS
 from ic3.gateway import errors as gateway_errors
 from ic3.observations import Observation
@@ -240,7 +239,10 @@ def routes_page() -> str:
             "A snapshot, then numbered frames of what changed; values of what is watched.",
         ]
     )  # fmt: skip
-    rows += [["GET", f"`{path}`", "everybody", f"The page: {PAGES[path][0]}."] for path in PAGES]
+    rows += [
+        ["GET", "`/_ui/{file}`", "everybody", "Scripts, styles and fonts of the dashboard."],
+        ["GET", "`/`", "everybody", "The dashboard; a browser gets it at every other address too."],
+    ]
     return page(
         "Routes",
         "The role is the least one that may call. Each role contains the one before it: viewer,\n"

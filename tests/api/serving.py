@@ -43,6 +43,7 @@ from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
 from ic3.api.work_orders import OrderDesk
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard, StaticFile
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarms import Alarms
@@ -434,7 +435,7 @@ async def serving(
             ),
         },
         admissions={"/api/stream": admission.admit_stream},
-        files={"/": (PAGE, "text/html; charset=utf-8")},
+        dashboard=Dashboard(StaticFile(PAGE, "text/html; charset=utf-8")),
         verify=_scoped(tokens, scoped),
         origins=origins,
         observe=told.append,

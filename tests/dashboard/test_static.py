@@ -1,19 +1,19 @@
-"""The first page: what is served, and what its content security policy demands of it."""
+"""How the built dashboard is served, and what may not stand in it."""
 
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from ic3.dashboard import static_files
+from ic3.dashboard import FOR_GOOD, Dashboard, packing_for, read_build
 
-SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
+SOURCES = Path(__file__).parents[2] / "ui" / "src"
 
 
 class Tags(HTMLParser):
-    """Every start tag with its attributes, and the text inside script and style."""
+    """Every tag with its attributes, and the text inside script and style."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -28,99 +28,150 @@ class Tags(HTMLParser):
         if self.cdata_elem is not None and data.strip():
             self.code.append(data)
 
-    def values(self, attribute: str) -> list[str]:
-        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small build."""
+    (tmp_path / "_ui").mkdir()
+    (tmp_path / ".vite").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html><title>built</title>")
+    (tmp_path / "icon.svg").write_text("<svg/>")
+    (tmp_path / ".vite" / "manifest.json").write_text("{}")
+    (tmp_path / "_ui" / "index-1a.js").write_text("plain")
+    (tmp_path / "_ui" / "index-1a.js.gz").write_bytes(b"by gzip")
+    (tmp_path / "_ui" / "index-1a.js.br").write_bytes(b"by brotli")
+    (tmp_path / "_ui" / "font-2b.woff2").write_bytes(b"font")
+    return tmp_path
 
 
-def text(path: str) -> str:
-    return static_files()[path][0].decode()
+@pytest.fixture
+def small(folder: Path) -> Dashboard:
+    return read_build(folder)
 
 
 @pytest.fixture(scope="module")
-def page() -> Tags:
-    return Tags(text("/"))
+def built() -> Dashboard:
+    """The dashboard as it was built from these sources."""
+    found = read_build()
+    if not found.files:
+        pytest.skip("the dashboard is not built: make ui")
+    return found
 
 
-def test_page_script_and_style_are_served_with_their_types() -> None:
-    types = {path: content_type for path, (_, content_type) in static_files().items()}
-    assert types == {
-        "/": "text/html; charset=utf-8",
-        "/page.js": "text/javascript; charset=utf-8",
-        "/page.css": "text/css; charset=utf-8",
-    }
-    assert all(content for content, _ in static_files().values())
+def test_hashed_files_are_kept_for_good_and_the_index_is_asked_for_again(small: Dashboard) -> None:
+    assert small.index.cache == "no-cache"
+    assert {path: file.cache for path, file in small.files.items()} == {
+        "/icon.svg": "no-cache", "/_ui/index-1a.js": FOR_GOOD, "/_ui/font-2b.woff2": FOR_GOOD,
+    }  # fmt: skip
 
 
-def test_page_names_its_language_and_title() -> None:
-    html = text("/")
-    assert '<html lang="en">' in html
-    assert "<title>IC³</title>" in html
+def test_types_are_true(small: Dashboard) -> None:
+    assert small.index.content_type == "text/html; charset=utf-8"
+    assert {path: file.content_type for path, file in small.files.items()} == {
+        "/icon.svg": "image/svg+xml", "/_ui/index-1a.js": "text/javascript; charset=utf-8",
+        "/_ui/font-2b.woff2": "font/woff2",
+    }  # fmt: skip
 
 
-def test_s27_page_holds_no_inline_script_style_or_handler(page: Tags) -> None:
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("GZIP;q=1.0", "gzip"), ("", None),
+     ("identity", None), ("zstd", None)],
+)  # fmt: skip
+def test_a_packed_body_goes_to_who_takes_it(
+    small: Dashboard, accepted: str, coding: str | None
+) -> None:
+    assert packing_for(small.files["/_ui/index-1a.js"], accepted) == coding
+
+
+def test_a_font_is_not_packed_again(small: Dashboard) -> None:
+    assert packing_for(small.files["/_ui/font-2b.woff2"], "gzip, br") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/alarms", "/assets/A%2FB", "/assets/नल 1", "/work-orders/7", "/wsx", "/apiary"]
+)
+def test_the_address_of_a_page_answers_the_index(small: Dashboard, path: str) -> None:
+    assert small.answers(path, PAGE) is small.index
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/_ui/gone-3c.js", "/_ui/", "/_ui", "/api", "/api/nope", "/ws", "/ws/v1", "/metrics",
+     "/livez", "/readyz"],
+)  # fmt: skip
+def test_what_others_answer_is_never_the_index(small: Dashboard, path: str) -> None:
+    assert small.answers(path, PAGE) is None
+
+
+@pytest.mark.parametrize("path", ["/alarms", "/nope", "/.vite/manifest.json"])
+def test_a_program_is_not_given_a_page(small: Dashboard, path: str) -> None:
+    assert small.answers(path, "*/*") is None
+
+
+def test_another_build_has_another_name(folder: Path) -> None:
+    before = read_build(folder).build
+    (folder / "index.html").write_text("<!doctype html><title>another</title>")
+    assert read_build(folder).build != before
+
+
+def test_without_a_build_a_plain_page_says_how_to_make_it(tmp_path: Path) -> None:
+    missing = read_build(tmp_path)
+    assert b"make ui" in missing.index.body
+    assert missing.answers("/alarms", PAGE) is missing.index
+    assert missing.answers("/_ui/index.js", PAGE) is None
+
+
+def test_s27_the_index_holds_no_inline_script_style_or_handler(built: Dashboard) -> None:
+    page = Tags(built.index.body.decode())
     attributes = {name for _, attrs in page.tags for name in attrs}
     assert page.code == []
     assert "style" not in {tag for tag, _ in page.tags}
     assert [name for name in attributes if name.startswith("on") or name == "style"] == []
-    assert "javascript:" not in text("/")
 
 
-def test_s27_script_leaves_markup_and_style_attributes_alone() -> None:
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
-    assert re.findall(forbidden, text("/page.js")) == []
-    assert re.findall(r"\bstyle:|\.style\b|cssText", text("/page.js")) == []
+def test_the_index_names_only_files_that_are_served(built: Dashboard) -> None:
+    named = re.findall(r'(?:src|href)="([^"]+)"', built.index.body.decode())
+    assert set(named) <= set(built.files)
+    assert len(named) >= 3
 
 
-def test_page_fetches_only_what_is_served(page: Tags) -> None:
-    fetched = [
-        attrs.get("src") or attrs.get("href")
-        for tag, attrs in page.tags
-        if tag in {"script", "link", "img"}
+def test_scripts_and_styles_are_packed(built: Dashboard) -> None:
+    unpacked = [
+        path
+        for path, file in built.files.items()
+        if path.endswith((".js", ".css")) and set(file.packed) != {"br", "gzip"}
     ]
-    assert set(fetched) == {"data:,", "/page.css", "/page.js"}
+    assert unpacked == []
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css"])
-def test_no_other_host_is_named(path: str) -> None:
-    found = re.findall(r"(?:https?:|wss?:|[\"'(])//[^\s\"')]*", text(path))
-    assert [each for each in found if each != SVG_NAMESPACE] == []
-
-
-def test_stylesheet_loads_nothing() -> None:
-    assert re.findall(r"url\(|@import", text("/page.css")) == []
-
-
-def test_every_id_the_script_uses_is_on_the_page(page: Tags) -> None:
-    script = text("/page.js")
-    used = set(re.findall(r'byId\("([^"]+)"\)', script))
-    panels = set(re.findall(r"^  (\w+): \{ loadedAt", script, re.MULTILINE))
-    built = set(re.findall(r"byId\(`\$\{name\}-(\w+)`\)", script))
-    (listed,) = re.findall(r"for \(const id of \[([^\]]+)\]\)", script)
-    used |= panels | {f"{panel}-{end}" for panel in panels for end in built}
-    used |= set(re.findall(r'"([^"]+)"', listed))
-    assert {"login", "system-asof", "live-error", "runs-table"} <= used
-    assert used - set(page.values("id")) == set()
-
-
-def test_ids_are_unique(page: Tags) -> None:
-    ids = page.values("id")
-    assert len(ids) == len(set(ids))
-
-
-def test_every_field_has_a_label_and_every_label_a_field(page: Tags) -> None:
-    fields = {attrs.get("id") for tag, attrs in page.tags if tag == "input"}
-    assert fields == set(page.values("for"))
-
-
-def test_script_is_strict() -> None:
-    assert text("/page.js").startswith('"use strict";\n')
-
-
-def test_script_parses() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
-    run = subprocess.run(
-        [node, "--check", "-"], input=text("/page.js"), capture_output=True, text=True
+def test_styles_load_only_fonts_of_ours(built: Dashboard) -> None:
+    styles = "".join(
+        file.body.decode() for path, file in built.files.items() if path.endswith(".css")
     )
-    assert run.returncode == 0, run.stderr
+    loaded = set(re.findall(r"url\(([^)]+)\)", styles))
+    assert loaded <= set(built.files)
+    assert len(loaded) == 2
+    assert "@import" not in styles
+
+
+def test_s27_text_never_becomes_markup() -> None:
+    forbidden = re.compile(
+        r"\{@html|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+        r"""|\sstyle=["']"""
+    )
+    found = [
+        path.name
+        for path in sorted([*SOURCES.rglob("*.svelte"), *SOURCES.rglob("*.ts")])
+        if path.name != "api.d.ts" and forbidden.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_the_dashboard_never_opens_the_socket_of_the_contract() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for path in SOURCES.rglob("*.ts")
+        if path.name != "api.d.ts"
+    )
+    assert set(re.findall(r"[`\"}](/ws\b[/\w]*)", sources)) == {"/ws/v1"}

@@ -23,6 +23,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from ic3 import __version__
 from ic3.api.once import Once, Repeats, WholeFiles
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard, StaticFile, packing_for
 from ic3.domain.access import Event, PendingEvents
 from ic3.domain.acts import Actor
 from ic3.domain.addresses import is_loopback
@@ -111,7 +112,7 @@ def build(
     dependencies: Mapping[str, object],
     hot: Mapping[str, HotRead],
     sockets: Mapping[str, ASGIApp],
-    files: Mapping[str, tuple[bytes, str]],
+    dashboard: Dashboard,
     verify: Verify,
     origins: Sequence[str],
     observe: Observe,
@@ -128,7 +129,7 @@ def build(
         dependencies: Name of a handler's argument to the part it gets.
         hot: Path of a GET route to its answer from memory; role and login are the table's.
         sockets: Path to WebSocket application; they admit by themselves.
-        files: Path to content and type of what everybody may fetch.
+        dashboard: The pages; everybody may fetch them.
         verify: Token to its holder, or None.
         origins: Origins whose pages may call the API.
         observe: Told of failures.
@@ -195,7 +196,7 @@ def build(
     )
     return Front(
         framework, hot={path: (read, _role_of(routes, path)) for path, read in hot.items()},
-        sockets=sockets, files=files, verify=verify, origins=frozenset(origins),
+        sockets=sockets, dashboard=dashboard, verify=verify, origins=frozenset(origins),
         admissions=admissions or {},
     )  # fmt: skip
 
@@ -209,7 +210,7 @@ class Front:
         *,
         hot: Mapping[str, tuple[HotRead, Role]],
         sockets: Mapping[str, ASGIApp],
-        files: Mapping[str, tuple[bytes, str]],
+        dashboard: Dashboard,
         verify: Verify,
         origins: frozenset[str],
         admissions: Mapping[str, Admit],
@@ -217,7 +218,7 @@ class Front:
         self.framework = framework
         self._hot = hot
         self._sockets = sockets
-        self._files = files
+        self._dashboard = dashboard
         self._verify = verify
         self._origins = {each.encode() for each in origins}
         self._admissions = admissions
@@ -248,10 +249,11 @@ class Front:
                 known = if_none_match is not None and client_has(if_none_match, etag)
                 await _answer_hot(send, body, etag, self._cors(origin), unchanged=known)
                 return
-        file = self._files.get(path)
-        if file is not None and method in {"GET", "HEAD"}:
-            await _answer_file(send, *file, with_body=method == "GET")
-            return
+        if method in {"GET", "HEAD"}:
+            accept, encodings = _accepted(scope["headers"])
+            if (file := self._dashboard.answers(path, accept)) is not None:
+                await _answer_file(send, file, encodings, with_body=method == "GET")
+                return
         # Routes match the undecoded path: %2F is part of a serial number, not a separator.
         scope["path"] = scope["raw_path"].decode("latin-1")
         request_id, refused = secrets.token_hex(8), None
@@ -606,11 +608,23 @@ async def _refuse_socket(send: Send, refused: ApiError) -> None:
     await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
 
 
-async def _answer_file(send: Send, body: bytes, content_type: str, *, with_body: bool) -> None:
+def _accepted(headers: Any) -> tuple[str, str]:
+    """What a request says in `accept` and `accept-encoding`."""
+    found = {name: value.decode("latin-1") for name, value in headers if name[:6] == b"accept"}
+    return found.get(b"accept", ""), found.get(b"accept-encoding", "")
+
+
+async def _answer_file(
+    send: Send, file: StaticFile, accept_encoding: str, *, with_body: bool
+) -> None:
+    packing = packing_for(file, accept_encoding)
+    body = file.body if packing is None else file.packed[packing]
     headers = [
-        (b"content-type", content_type.encode()),
+        (b"content-type", file.content_type.encode()),
         (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-cache"),
+        (b"cache-control", file.cache.encode()),
+        *([(b"content-encoding", packing.encode())] if packing else []),
+        *([(b"vary", b"Accept-Encoding")] if file.packed else []),
         *SECURITY_HEADERS,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

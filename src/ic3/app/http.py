@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
-from ic3 import dashboard
 from ic3.api import ROUTES
 from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
@@ -37,6 +36,7 @@ from ic3.api.work_orders import OrderDesk
 from ic3.app.clients import cmms_sync
 from ic3.app.logins import jwt_secret
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarms import Alarms
@@ -94,6 +94,7 @@ def http_server(
     latest: LatestReadings, runs: RecentRuns, readiness: ReadinessReader, base: str,
     breaker: Breaker, spool: Spool, access: Access, events: PendingEvents, alarms: Alarms,
     journal: AlarmJournal, notifications: Notifications, files: AttachmentFiles,
+    pages: Dashboard,
 ) -> Server:  # fmt: skip
     life_s = settings.token_minutes * 60
     tokens = Tokens(
@@ -171,7 +172,7 @@ def http_server(
             "/ws/v1": NumberedSocket(hub=live, admission=admission, clock=clock, observe=tell),
         },
         admissions={"/api/stream": admission.admit_stream},
-        files=dashboard.static_files(),
+        dashboard=pages,
         verify=tokens.verify,
         origins=settings.cors_origins,
         observe=tell,

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
-from ic3 import dashboard
 from ic3.api.health import ReadinessReader
 from ic3.api.notifications import Notifications
 from ic3.api.server import listen
@@ -24,6 +23,7 @@ from ic3.app.plant import plant, refuse_mixing
 from ic3.app.restore import open_spool, reopen, restore_alarms, restore_rules
 from ic3.app.stop import Signals, StopTime, drain
 from ic3.clock import Clock
+from ic3.dashboard import read_build
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_defaults import DEFAULT_RULES
 from ic3.domain.alarm_journal import AlarmJournal
@@ -163,11 +163,12 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
     places = Places(max_clients=settings.ws_clients, max_per_user=settings.ws_clients_per_user)
     asset_scope = AssetScope(latest, feed)
     hub = LocalHub(clock=clock, observe=tell, places=places, domain_of=asset_scope.domain_of)
+    pages = read_build()
     live = LiveHub(
         board=Board(feed=feed, latest=latest, alarms=alarms), alarms=alarms, runs=runs,
         places=places, clock=clock, observe=tell,
         greeting=Greeting(
-            dashboard.build(), settings.poll_interval_s, settings.zone, settings.simulated
+            pages.build, settings.poll_interval_s, settings.zone, settings.simulated
         ),
         domain_of=asset_scope.domain_of,
     )  # fmt: skip
@@ -214,7 +215,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         settings, clock=clock, tell=tell, registry=registry, requests=requests, ingest=ingest,
         hub=hub, live=live, feed=feed, latest=latest, runs=runs, readiness=readiness, base=base,
         breaker=client.breaker, spool=spool, access=access, events=events, alarms=alarms,
-        journal=journal, files=files,
+        journal=journal, files=files, pages=pages,
         notifications=Notifications(
             NotifyStore(requests), notices, carriers, settings.webhook_allow_private, router, clock
         ),

@@ -1,0 +1,20 @@
+/** The colours for canvases, read from the style sheet once a theme. */
+
+const NAMES = [
+  "bg", "surface", "raised", "line", "band", "text", "muted", "proc", "trend", "ok", "stale", "focus",
+  "p1", "p2", "p3", "p4", "p1-text", "p2-text", "p3-text", "p4-text",
+] as const;
+export type Token = (typeof NAMES)[number];
+
+const kept = new Map<string, Record<Token, string>>();
+
+export function tokens(): Record<Token, string> {
+  const theme = document.documentElement.dataset.theme ?? "day";
+  let found = kept.get(theme);
+  if (!found) {
+    const style = getComputedStyle(document.documentElement);
+    found = Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()])) as Record<Token, string>;
+    kept.set(theme, found);
+  }
+  return found;
+}
