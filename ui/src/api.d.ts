@@ -2108,10 +2108,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Hand in a file as the body: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB
-         * @description Hand in a file as the body: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB.
+         * Hand in a file: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB
+         * @description Hand in a file: JPEG, PNG, WebP, PDF, plain text or CSV, at most 25 MiB.
          *
-         *     `X-Filename` is its name, percent-encoded UTF-8.
+         *     As the body, `X-Filename` being its name in percent-encoded UTF-8, or as `file` of a form.
          */
         post: operations["ApiWorkOrdersOrderIdAttachmentsAdd"];
         delete?: never;
@@ -5511,7 +5511,10 @@ export interface operations {
     ApiAlarmsAckAcknowledgeMany: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5535,7 +5538,10 @@ export interface operations {
     ApiAlarmsAlarmIdAckAcknowledge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5561,7 +5567,10 @@ export interface operations {
     ApiAlarmsAlarmIdCommentComment: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5587,7 +5596,10 @@ export interface operations {
     ApiAlarmsAlarmIdShelveShelve: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5613,7 +5625,10 @@ export interface operations {
     ApiAlarmsAlarmIdUnshelveUnshelve: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5635,7 +5650,10 @@ export interface operations {
     ApiAlarmsAlarmIdOutOfServiceOutOfService: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5661,7 +5679,10 @@ export interface operations {
     ApiAlarmsAlarmIdInServiceInService: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 alarm_id: number;
             };
@@ -5703,7 +5724,10 @@ export interface operations {
     ApiAlarmsHoldsMakeWindow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5769,7 +5793,10 @@ export interface operations {
     ApiAlarmRulesMake: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5816,7 +5843,10 @@ export interface operations {
                 /** @description Only say what it would do. */
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5966,7 +5996,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -6280,7 +6310,10 @@ export interface operations {
                 /** @description Name of the file. */
                 name?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6520,7 +6553,10 @@ export interface operations {
                 table: "register" | "parameters" | "tagmap" | "dmas";
                 dry_run?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6593,7 +6629,10 @@ export interface operations {
     ApiRegisterConflictsConflictIdDecide: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 conflict_id: number;
             };
@@ -6646,7 +6685,10 @@ export interface operations {
     ApiParametersCreateParameter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6776,7 +6818,10 @@ export interface operations {
     ApiInboxMapMapTag: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6825,7 +6870,10 @@ export interface operations {
     ApiInboxMapKindMapKind: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6849,7 +6897,10 @@ export interface operations {
     ApiInboxIgnoreIgnore: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6873,7 +6924,10 @@ export interface operations {
     ApiInboxRegisterRegister: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6919,7 +6973,10 @@ export interface operations {
     ApiReplaysStart: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6943,7 +7000,10 @@ export interface operations {
     ApiReplaysReplayIdCancelCancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 replay_id: number;
             };
@@ -7015,7 +7075,10 @@ export interface operations {
     ApiQuarantineReplayReplay: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7039,7 +7102,10 @@ export interface operations {
     ApiQuarantinePurgePurge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7089,7 +7155,10 @@ export interface operations {
     ApiUsersAdd: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7168,7 +7237,10 @@ export interface operations {
     ApiUsersUsernamePasswordGivePassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 username: string;
             };
@@ -7236,7 +7308,10 @@ export interface operations {
     ApiKeysAddKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7300,7 +7375,10 @@ export interface operations {
     ApiNotificationsRoutesCreate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7372,7 +7450,10 @@ export interface operations {
     ApiNotificationsRoutesRouteIdTestTest: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 route_id: number;
             };
@@ -7422,7 +7503,10 @@ export interface operations {
     ApiNotificationsDeliveriesDeliveryIdResendResend: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 delivery_id: number;
             };
@@ -7481,7 +7565,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -7690,7 +7774,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of what is to be changed, as it was read. 412: it is another by now. */
                 "If-Match"?: string | null;
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7747,7 +7831,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7803,7 +7887,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7832,7 +7916,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7861,7 +7945,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7892,7 +7976,7 @@ export interface operations {
             header?: {
                 /** @description Name of the file, percent-encoded UTF-8. */
                 "X-Filename"?: string;
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -7908,6 +7992,10 @@ export interface operations {
                 "application/pdf": string;
                 "text/plain": string;
                 "text/csv": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
             };
         };
         responses: {
@@ -7998,7 +8086,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. */
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
