@@ -12,7 +12,7 @@ from ic3.analytics.pump_samples import (
     PumpNameplate,
     PumpSamples,
     power_kw,
-    rolling_spread,
+    roughness,
     settled,
     speed_rpm,
     steady,
@@ -102,7 +102,7 @@ class PumpReference:
         best_flow_m3_h: Q_BEP; None where the curve does not show it.
         lowest_flow_m3_h: Of the flows it is known for; highest_flow_m3_h likewise.
         vibration: By `loads`; bearing likewise; None where nothing was measured.
-        flow_noise: Usual rolling spread of the flow; current_noise likewise.
+        flow_noise: Usual roughness of the flow; current_noise likewise.
         source: `maker`, or `first 30 healthy days`.
         days: Healthy days behind it, 0 for the maker's.
     """
@@ -263,8 +263,7 @@ def healthy_points(samples: PumpSamples, plate: PumpNameplate) -> Floats:
         columns = (
             samples.flow_m3_h, head, np.where(taken > 0, water_kw / taken, np.nan),
             speed_rpm(samples, plate), taken, samples.vibration_mm_s, samples.bearing_c,
-            samples.winding_c, rolling_spread(samples.flow_m3_h),
-            rolling_spread(samples.current_a),
+            samples.winding_c, roughness(samples.flow_m3_h), roughness(samples.current_a),
         )  # fmt: skip
     return np.stack([each[at] for each in columns], axis=1)
 

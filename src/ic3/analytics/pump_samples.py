@@ -1,11 +1,11 @@
 """What a pump reports and what its plate says; when it runs, has settled and is steady."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ic3.errors import InputError
@@ -188,12 +188,26 @@ def settled(samples: PumpSamples, settling_s: float = SETTLING_S) -> Bools:
 
 def rolling_spread(values: Floats, samples: int = STEADY_SAMPLES) -> Floats:
     """Greatest less least of the last few values, as a share of their mean; NaN where unknown."""
+    share = np.full(len(values), np.nan)
     if len(values) < samples:
-        return np.full(len(values), np.nan)
-    windows = sliding_window_view(values, samples)
+        return share
+    # Shifted copies: several times faster than reducing windows of so few values.
+    first = len(values) - samples + 1
+    shifted = [values[at : at + first] for at in range(samples)]
+    greatest = functools.reduce(np.maximum, shifted)
+    least = functools.reduce(np.minimum, shifted)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = (windows.max(axis=1) - windows.min(axis=1)) / windows.mean(axis=1)
-    return np.concatenate([np.full(samples - 1, np.nan), share])
+        share[samples - 1 :] = samples * (greatest - least) / sum(shifted)
+    return share
+
+
+def roughness(values: Floats) -> Floats:
+    """How far each value lies off the line between its neighbours, as a share; NaN at the ends."""
+    share = np.full(len(values), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (values[:-2] + values[2:]) / 2
+        share[1:-1] = np.abs(values[1:-1] - middle) / middle
+    return share
 
 
 def steady(samples: PumpSamples, plate: PumpNameplate) -> Bools:
@@ -245,4 +259,4 @@ def typical(values: Floats) -> int | None:
     if not known.size:
         return None
     middle = (known.size - 1) // 2
-    return int(known[np.argsort(values[known], kind="stable")[middle]])
+    return int(known[np.argpartition(values[known], middle)[middle]])

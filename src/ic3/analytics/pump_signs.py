@@ -7,7 +7,7 @@ import numpy as np
 
 from ic3.analytics.pump_curves import best_flow_m3_h, hydraulics
 from ic3.analytics.pump_limits import PumpLimits
-from ic3.analytics.pump_samples import Bools, Floats, rolling_spread
+from ic3.analytics.pump_samples import Bools, Floats, roughness
 from ic3.analytics.pump_scores import Figures
 
 NO_FLOW_SHARE: Final = 0.05
@@ -73,9 +73,14 @@ class Departure:
     noise_ratio: float | None = None
 
 
-def named(departure: Departure) -> Sign | None:
-    """The sign that a departure from health is, the more dangerous one first."""
-    shaken = (departure.vibration_ratio or 0.0) >= VIBRATION_UP
+def named(departure: Departure, *, vibration_up: float = VIBRATION_UP) -> Sign | None:
+    """The sign that a departure from health is, the more dangerous one first.
+
+    Args:
+        departure: From health.
+        vibration_up: Ratio from which vibration counts as up; velocity in mm/s.
+    """
+    shaken = (departure.vibration_ratio or 0.0) >= vibration_up
     rough = (departure.noise_ratio or 0.0) >= NOISE_UP
     low_head = departure.head_percent is not None and departure.head_percent <= -UNCHANGED_PERCENT
     if low_head and _cavitates(departure.suction_is_low, rough=rough, shaken=shaken):
@@ -140,7 +145,7 @@ def _noise_ratio(of: Figures) -> float | None:
     ratios = [
         now / noise
         for values, noise in usual
-        if noise and (now := _median(np.where(of.settled, rolling_spread(values), np.nan)))
+        if noise and (now := _median(roughness(values)[of.settled]))
     ]
     return max(ratios, default=None)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ic3.clock import Clock
+from ic3.evaluation import pumps
 from ic3.evaluation.report import Report, Score, commit, machine
 
 Say = Callable[[str], None]
@@ -31,7 +32,9 @@ class Evaluation:
     evaluate: Evaluate
 
 
-EVALUATIONS: Final[tuple[Evaluation, ...]] = ()
+EVALUATIONS: Final[tuple[Evaluation, ...]] = (
+    Evaluation("pump health", pumps.found, pumps.evaluate),
+)
 
 
 def run(folder: Path, *, out: Path, clock: Clock, say: Say) -> Report:
