@@ -20,6 +20,7 @@ from ic3.cli import (
     backup,
     evaluate,
     export,
+    incident,
     network,
     orders,
     plant,
@@ -44,6 +45,7 @@ ADRS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Importing them makes their commands.
 COMMAND_MODULES = (
     run, read, setup, plant, tags, export, alarms, tail, network, orders, backup, evaluate,
+    incident,
 )  # fmt: skip
 
 # `ic3` and the words behind it; not where it is the name of a user.

@@ -185,7 +185,7 @@ def doctor(
     settings = load()
     from ic3.cli.connect import put_json, put_table, run
 
-    checks = run(_examine(settings))
+    checks = run(examine(settings))
     if as_json:
         put_json({"checks": [asdict(each) for each in checks]})
     else:
@@ -237,6 +237,15 @@ def show_config(as_json: AsJson = False) -> None:
     settings = load()
     from ic3.cli.connect import put_json, put_table
 
+    rows = setting_rows(settings)
+    if as_json:
+        put_json(rows)
+    else:
+        put_table(["setting", "value", "source"], [list(row.values()) for row in rows])
+
+
+def setting_rows(settings: Settings) -> list[dict[str, str]]:
+    """Name, value and source of each setting; of a secret only whether it is there."""
     rows = []
     for row in options():
         value = getattr(settings, row["field"])
@@ -245,14 +254,13 @@ def show_config(as_json: AsJson = False) -> None:
         else:
             shown = ", ".join(value) if isinstance(value, tuple) else str(value)
             shown = "" if value is None else shown
-        rows.append([row["name"], shown, settings.sources.get(row["name"], "default")])
-    if as_json:
-        put_json([{"name": name, "value": value, "source": source} for name, value, source in rows])
-    else:
-        put_table(["setting", "value", "source"], rows)
+        source = settings.sources.get(row["name"], "default")
+        rows.append({"name": row["name"], "value": shown, "source": source})
+    return rows
 
 
-async def _examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings) -> list[Check]:
+    """All checks of the doctor; they write nothing."""
     from ic3.app.checks import warnings
 
     checks = [Check("settings", "pass", f"{len(settings.sources)} set")]
