@@ -300,6 +300,14 @@ def test_reference_of_few_days_is_provisional() -> None:
     assert assessment.value("head") == pytest.approx(0, abs=0.3)
 
 
+def test_wear_that_sets_in_while_learning_does_not_become_the_measure() -> None:
+    days = [healthy_day(seed, wear=1 - 0.011 * max(0, seed - 4)) for seed in range(15)]
+    reference = learned_reference([healthy_points(day, PLATE) for day in days], PLATE)
+    assert reference is not None
+    assert reference.days == 6
+    assert reference.head_m(np.array(240.0)) == pytest.approx(38.48, rel=0.006)
+
+
 def test_no_reference_of_next_to_nothing() -> None:
     assert learned_reference([np.empty((0, 10))], PLATE) is None
 
@@ -315,3 +323,25 @@ def test_flow_outside_of_what_was_learned_is_not_judged() -> None:
     samples = steady_run(flow_m3_h=80, discharge_bar=5)
     reason = sub(assess(samples, learned(3), limits_for(PLATE), plate=PLATE), "head").reason
     assert reason.startswith("not computed: the flow lay outside of what the reference is known")
+
+
+def odd_readings(seed: int) -> PumpSamples:
+    """Anything that a feed may bring: holes, zeros, nonsense, hardly any rows."""
+    random = np.random.default_rng(seed)
+    count = int(random.choice([0, 1, 4, 5, 6, 60]))
+    spans = {"running": 2.0, "flow_m3_h": 400.0, "suction_bar": 2.0, "discharge_bar": 6.0,
+             "power_kw": 60.0, "speed_rpm": 1500.0, "current_a": 100.0, "voltage_v": 500.0,
+             "vibration_de_mm_s": 9.0, "bearing_c": 90.0, "winding_c": 150.0}  # fmt: skip
+    rows = np.array(list(spans.values()))[:, None] * random.choice([0.0, 0.6, 1.0], (11, 1))
+    rows = rows * random.choice([np.ones(count), random.random(count)])
+    rows[random.random((11, count)) < random.choice([0.0, 0.3])] = np.nan
+    rows[0] = np.floor(rows[0])
+    return PumpSamples(at_s=np.arange(0.0, 300 * count, 300), **dict(zip(spans, rows, strict=True)))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_sub_score_is_whole_or_says_why_not(seed: int) -> None:
+    for found in judged(odd_readings(seed)).sub_scores:
+        is_missing = found.reason.startswith("not computed: ")
+        assert (found.score is None) == (found.value is None) == is_missing
+        assert np.isfinite([each.value for each in found.inputs]).all()

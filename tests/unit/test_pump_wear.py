@@ -16,7 +16,7 @@ def watched(values: list[float | None], state: WearState | None = None) -> WearS
     return found
 
 
-BASELINE: list[float | None] = [0.0, 0.25, -0.25] * (BASELINE_DAYS // 3)
+BASELINE: list[float | None] = [0.0, *[0.25, -0.25, 0.0] * (BASELINE_DAYS // 3)]
 
 
 def test_baseline_is_the_mean_and_never_finer_than_the_floor() -> None:
@@ -30,7 +30,7 @@ def test_sum_by_hand() -> None:
     state = watched([*BASELINE, -2.0, -2.0, -2.0])
     assert (state.sum, state.in_alarm) == (6.0, False)
     state = watched([*BASELINE, -2.0, -2.0, -2.0, -2.0])
-    assert (state.sum, state.in_alarm, state.since_day) == (8.0, True, 21)
+    assert (state.sum, state.in_alarm, state.since_day) == (8.0, True, 10)
 
 
 def test_one_odd_day_raises_nothing_however_odd() -> None:
@@ -42,7 +42,7 @@ def test_one_odd_day_raises_nothing_however_odd() -> None:
 def test_since_is_the_start_of_the_run_that_led_to_the_alarm() -> None:
     before: list[float | None] = [-1.5, 0.0, 0.0, 0.0]
     state = watched([*BASELINE, *before, -3.0, -3.0, -3.0, -3.0])
-    assert (state.in_alarm, state.since_day) == (True, 25)
+    assert (state.in_alarm, state.since_day) == (True, 14)
 
 
 def test_alarm_ends_only_once_the_sum_is_spent() -> None:
@@ -53,8 +53,8 @@ def test_alarm_ends_only_once_the_sum_is_spent() -> None:
 
 def test_day_without_a_value_and_a_day_told_twice_change_nothing() -> None:
     state = watched([*BASELINE, -2.0])
-    assert watch(state, day=22, index_percent=None, floor_percent=0.5) == state
-    assert watch(state, day=21, index_percent=-9.0, floor_percent=0.5) == state
+    assert watch(state, day=11, index_percent=None, floor_percent=0.5) == state
+    assert watch(state, day=10, index_percent=-9.0, floor_percent=0.5) == state
 
 
 def test_gain_raises_nothing() -> None:

@@ -22,6 +22,8 @@ METRES_A_BAR: Final = 10.2
 KW_DIVISOR: Final = 367.0  # m3/h times m to kW, water
 GRAVITY_M_S2: Final = 9.81
 HEALTHY_DAYS: Final = 30
+TRUSTED_DAYS: Final = 3
+LEARN_WITHIN_PERCENT: Final = 2.0
 POINTS_A_DAY: Final = 96
 LEAST_POINTS: Final = 24
 NARROW_SPREAD: Final = 0.03
@@ -271,6 +273,9 @@ def healthy_points(samples: PumpSamples, plate: PumpNameplate) -> Floats:
 def learned_reference(days: Sequence[Floats], plate: PumpNameplate) -> PumpReference | None:
     """The reference from healthy days, oldest first; the first 30 count.
 
+    The first three are trusted. Of the others one that lies over 2 % off them is left out: wear
+    that sets in while the reference is learned must not become its measure.
+
     Args:
         days: What `healthy_points` gave, a day each.
         plate: Gives the nominal speed; without it the usual speed of those days is taken.
@@ -279,7 +284,25 @@ def learned_reference(days: Sequence[Floats], plate: PumpNameplate) -> PumpRefer
         None while fewer than 24 steady samples are there. On fewer than 30 days it is provisional.
     """
     used = [day for day in days[:HEALTHY_DAYS] if len(day)]
-    points = np.concatenate(used) if used else np.empty((0, COLUMNS))
+    first = _fitted(used[:TRUSTED_DAYS], plate)
+    if first is None:
+        return _fitted(used, plate)
+    alike = [day for day in used[TRUSTED_DAYS:] if _off_percent(day, first) <= LEARN_WITHIN_PERCENT]
+    return _fitted([*used[:TRUSTED_DAYS], *alike], plate)
+
+
+def _off_percent(day: Floats, reference: PumpReference) -> float:
+    """How far the usual head or efficiency of a day's points lies off; 0 where it is not known."""
+    ratio = reference.nominal_rpm / day[:, _SPEED]
+    flow = day[:, _FLOW] * ratio
+    known = _is_known(flow, reference)
+    head = _median(day[known, _HEAD] * ratio[known] ** 2 / reference.head_m(flow[known]))
+    efficiency = _median(day[known, _EFFICIENCY] / reference.efficiency(flow[known]))
+    return max(abs(100 * (each - 1)) for each in (head or 1.0, efficiency or 1.0))
+
+
+def _fitted(days: Sequence[Floats], plate: PumpNameplate) -> PumpReference | None:
+    points = np.concatenate(days) if days else np.empty((0, COLUMNS))
     if len(points) < LEAST_POINTS:
         return None
     rpm = plate.nominal_rpm or float(np.median(points[:, _SPEED]))
@@ -301,7 +324,7 @@ def learned_reference(days: Sequence[Floats], plate: PumpNameplate) -> PumpRefer
         ),
         flow_noise=_median(points[:, _FLOW_NOISE]),
         current_noise=_median(points[:, _CURRENT_NOISE]),
-        source=f"first {len(used)} healthy days", days=len(used),
+        source=f"first {len(days)} healthy days", days=len(days),
     )  # fmt: skip
 
 
@@ -332,7 +355,8 @@ def condition(
         return Condition(nothing, nothing, nothing)
     keep = settled(samples)
     with np.errstate(divide="ignore", invalid="ignore"):
-        speed = np.where(keep, speed_rpm(samples, plate) / reference.nominal_rpm, np.nan)
+        rpm = speed_rpm(samples, plate)
+        speed = np.where(keep & (rpm > 0), rpm / reference.nominal_rpm, np.nan)
         flow = samples.flow_m3_h / speed
     ratio = bearing_c = nothing
     if reference.vibration is not None:
