@@ -479,7 +479,8 @@ class Logins:
     def _refused(self, username: str, address: str, why: str) -> None:
         self.observe(LoginRefused(username, address, why))
         named = username.replace("\0", "\\0")
-        self.events.add(Event(Actor(named, "", address), "login refused", named, why))
+        event = Event(Actor(named, "", address), "login refused", named, why)
+        self.events.tally(event, self.clock.monotonic())
 
     async def _checked(
         self, username: str, password: str, admit: Callable[[], None]

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from ic3.api.lists import first_page
 from ic3.clock import Clock
 from ic3.domain.downsample import Outline
 from ic3.domain.history import (
@@ -165,8 +166,8 @@ class HistoryReader:
             pages = _each([outlines[tag].points() for tag in sorted(outlines)])
         elif register_id is not None:
             pages = self._store.pages(register_id, query, now_us=self._clock.now_us())
-        first = await anext(pages, None)
-        return _as_csv(query, first or (), pages, parameters)
+        first = await first_page(pages) or ()
+        return _as_csv(query, first, pages, parameters)
 
     async def _series(self, register_id: int, query: HistoryQuery) -> list[Series]:
         reading = await self._read(register_id, query)

@@ -1,5 +1,6 @@
 """What all lists have in common: where a page begins, and the next one in the header Link."""
 
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -22,6 +23,14 @@ def paged(request: Request[Any, Any, Any], page: T, following: str | int | None)
     if following is None:
         return Response(page)
     return Response(page, headers={"link": f'<{_onward(request, following)}>; rel="next"'})
+
+
+async def first_page(pages: AsyncIterator[T]) -> T | None:
+    """The first page, read before an answer begins; None where there is none."""
+    # Not `anext` with a default: CPython fails where the iterator waits and then ends.
+    async for page in pages:
+        return page
+    return None
 
 
 def begin_of(cursor: str, kind: type[T]) -> T:

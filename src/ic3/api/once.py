@@ -1,4 +1,4 @@
-"""What stands around the handlers of the route table: keys against repetition, whole files."""
+"""What stands around handlers of the route table: keys against repetition, files in and out."""
 
 import asyncio
 import hashlib
@@ -14,8 +14,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.params import HeaderParameter
 
-from ic3.api.callers import principal_of
+from ic3.api.callers import actor_of, principal_of
 from ic3.clock import Clock
+from ic3.domain.access import Event, PendingEvents
 from ic3.errors import ApiError, Contended, InputError, OutOfScope, StoreError, TooSlow
 from ic3.store.idempotency import Claim, claim_key, free_key, keep_answer
 from ic3.store.pool import Database
@@ -118,6 +119,29 @@ class Once:
     async def _free(self, claim: Claim) -> None:
         with suppress(StoreError):
             await free_key(self._database, claim)
+
+
+class Exports:
+    """Notes for the audit log who takes files of data along.
+
+    Args:
+        events: Take it.
+    """
+
+    def __init__(self, events: PendingEvents) -> None:
+        self._events = events
+
+    def around(self, handler: Handler, name: str) -> Handler:
+        """The handler, whose files are noted under the name of its route."""
+
+        async def outer(request: AnyRequest, act: Act) -> Any:
+            done = await act()
+            if isinstance(done, Response) and "content-disposition" in done.headers:
+                asked = request.scope["query_string"].decode("latin-1")
+                self._events.add(Event(actor_of(request), "export", name, asked))
+            return done
+
+        return wrapped(handler, outer)
 
 
 class WholeFiles:

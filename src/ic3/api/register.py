@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import principal_of
-from ic3.api.lists import paged
+from ic3.api.lists import first_page, paged
 from ic3.domain.acts import Actor
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
@@ -109,7 +109,7 @@ async def export_table(
     """A table as CSV, in the form that an import takes."""
     pages = exports.pages(table, principal_of(request).scope())
     # Read before the answer begins: a database that is away is still a 503.
-    first = await anext(pages, ())
+    first = await first_page(pages) or ()
     return Stream(
         _as_csv(table, first, pages),
         media_type="text/csv",

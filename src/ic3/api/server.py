@@ -21,11 +21,11 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ic3 import __version__
-from ic3.api.once import Once, Repeats, WholeFiles
+from ic3.api.callers import actor_of
+from ic3.api.once import Exports, Once, Repeats, WholeFiles
 from ic3.clock import Clock
 from ic3.dashboard import Dashboard, StaticFile, packing_for
 from ic3.domain.access import Event, PendingEvents
-from ic3.domain.acts import Actor
 from ic3.domain.addresses import is_loopback
 from ic3.domain.etags import client_has
 from ic3.domain.rates import Rates
@@ -87,6 +87,7 @@ class Route(NamedTuple):
         body_limit_bytes: Longest body it takes.
         takes: Content types of a body that is a file.
         repeats: What a POST gets that was sent before.
+        exports: Whether files that it answers are acts for the audit log.
     """
 
     method: str
@@ -100,6 +101,7 @@ class Route(NamedTuple):
     body_limit_bytes: int = BODY_LIMIT_BYTES
     takes: tuple[str, ...] = ()
     repeats: Repeats = Repeats.ANSWERED
+    exports: bool = False
 
 
 Verify = Callable[[bytes], Principal | None]
@@ -139,13 +141,13 @@ def build(
         rates: How often one caller may ask; hot reads and files do not count.
         admissions: Path to how its caller is admitted, where a token in a header is not all.
     """
-    files_in = WholeFiles()
+    turns, exports, refused = WholeFiles(), Exports(events), _refusals(events, clock)
     framework = Litestar(
-        route_handlers=[_handler(each, once, files_in) for each in routes],
+        route_handlers=[_handler(each, once, turns, exports) for each in routes],
         dependencies={
             name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
         },
-        guards=[Gate(clock, events, rates)],
+        guards=[Gate(clock, rates)],
         cors_config=CORSConfig(
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
@@ -171,11 +173,11 @@ def build(
         else None,
         exception_handlers={
             HTTPException: _on_http_error,
-            ApiError: _on_our_error,
+            ApiError: refused,
             Contended: _on_our_error,
             DatabaseAway: _on_our_error,
             InputError: _on_our_error,
-            OutOfScope: _on_our_error,
+            OutOfScope: refused,
             TooSlow: _on_our_error,
             Exception: _unforeseen(observe),
         },
@@ -383,8 +385,10 @@ _PROBLEMS: Final = {
 }  # fmt: skip
 
 
-def _handler(line: Route, once: Once, files: WholeFiles) -> BaseRouteHandler:
+def _handler(line: Route, once: Once, files: WholeFiles, exports: Exports) -> BaseRouteHandler:
     handler = line.handler
+    if line.exports:
+        handler = exports.around(handler, f"{line.method} {line.path}")
     if line.method == "POST" and line.repeats is not Repeats.NOT_HEEDED:
         is_secret = line.repeats is Repeats.REFUSED
         handler = once.around(handler, status=line.status, is_secret=is_secret)
@@ -423,9 +427,8 @@ def _role_of(routes: Sequence[Route], path: str) -> Role:
 class Gate:
     """Deny by default: only what the route table names is open, to whom it names."""
 
-    def __init__(self, clock: Clock, events: PendingEvents, rates: Rates | None) -> None:
+    def __init__(self, clock: Clock, rates: Rates | None) -> None:
         self._clock = clock
-        self._events = events
         self._rates = rates
 
     def __call__(
@@ -455,7 +458,6 @@ class Gate:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         if not principal.role.covers(needed):
-            self._note(connection, principal, handler)
             raise ApiError(403, "forbidden", f"the role {needed} is needed")
         if handler.opt["again"] and not principal.confirmed(self._clock.now_us() / 1e6):
             raise ApiError(
@@ -479,15 +481,6 @@ class Gate:
                 429, "too many requests", f"{self._rates.per_minute} a minute are allowed",
                 headers={"Retry-After": str(int(allowance.wait_s) + 1)},
             )  # fmt: skip
-
-    def _note(
-        self, connection: ASGIConnection[Any, Any, Any, Any], principal: Principal,
-        handler: BaseRouteHandler,
-    ) -> None:  # fmt: skip
-        client = connection.scope.get("client")
-        actor = Actor.calling(principal, client[0] if client else "unknown")
-        route_name = str(handler.name)
-        self._events.add(Event(actor, "refused", route_name, f"role {principal.role}"))
 
 
 def _is_direct_and_local(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
@@ -526,6 +519,22 @@ def _on_our_error(
     else:
         document = problem(503, "busy", "another change is being written; try again")
     return _problem_response(request, document, {"Retry-After": "5"})
+
+
+def _refusals(
+    events: PendingEvents, clock: Clock
+) -> Callable[[Request[Any, Any, Any], ApiError | OutOfScope], Response[Any]]:
+    """Answers an error; one of somebody who may not is also for the audit log."""
+
+    def handle(request: Request[Any, Any, Any], error: ApiError | OutOfScope) -> Response[Any]:
+        answer = _on_our_error(request, error)
+        if answer.status_code == HTTPStatus.FORBIDDEN and request.scope["state"].get("principal"):
+            why = error.detail if isinstance(error, ApiError) else "not in your scope"
+            name = str(getattr(request.scope.get("route_handler"), "name", ""))
+            events.tally(Event(actor_of(request), "refused", name, why), clock.monotonic())
+        return answer
+
+    return handle
 
 
 def _unforeseen(observe: Observe) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:

@@ -7,7 +7,7 @@ seconds. While the database is away the copy stays in force: that must not log a
 import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ic3.domain.acts import Actor
@@ -15,6 +15,7 @@ from ic3.domain.users import TERMINAL, Principal
 
 KEY_PREFIX: Final = "ic3_"
 PENDING_LIMIT: Final = 10_000
+TALLY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +89,35 @@ def key_hash(key: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something for the audit log that no transaction of its own carries: a refusal."""
+    """Something for the audit log that no transaction of its own carries: a refusal, an export.
+
+    Attributes:
+        count: How often it happened.
+    """
 
     actor: Actor
     what: str
     object: str
     detail: str
+    count: int = 1
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What happens again and again: when its minute began, and how often since its last row."""
+
+    began_s: float
+    newest: Event
+    more: int = 0
 
 
 @dataclass(slots=True)
 class PendingEvents:
-    """Refusals that wait to be written, bounded; what is left out is counted."""
+    """Events that wait to be written, bounded; what is left out is counted."""
 
     waiting: deque[Event] = field(default_factory=deque)
     left_out: int = 0
+    _tallies: dict[tuple[str, str, str, str], _Tally] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         """Keep one; never waits."""
@@ -109,3 +125,26 @@ class PendingEvents:
             self.left_out += 1
         else:
             self.waiting.append(event)
+
+    def tally(self, event: Event, now_s: float) -> None:
+        """Keep the first of its kind by one user in a minute, and count the others."""
+        kind = (event.actor.who, event.what, event.object, event.detail)
+        known = self._tallies.get(kind)
+        if known is not None:
+            known.newest, known.more = event, known.more + 1
+        elif len(self._tallies) >= PENDING_LIMIT:
+            self.left_out += 1
+        else:
+            self._tallies[kind] = _Tally(now_s, event)
+            self.add(event)
+
+    def settle(self, now_s: float) -> None:
+        """Let what was counted in minutes that are over be written."""
+        for kind, tally in list(self._tallies.items()):
+            if now_s - tally.began_s < TALLY_S:
+                continue
+            if tally.more:
+                self.add(replace(tally.newest, count=tally.more))
+                tally.began_s, tally.more = now_s, 0
+            else:
+                del self._tallies[kind]

@@ -41,11 +41,12 @@ class AccessStore:
         )  # fmt: skip
 
     async def write(self, events: Iterable[Event]) -> None:
-        """Put refusals into the audit log."""
+        """Put refusals and exports into the audit log."""
         async with self._database.connection() as connection:
             for each in events:
                 await record(
-                    connection, each.actor, each.what, each.object, after={"why": each.detail}
+                    connection, each.actor, each.what, each.object,
+                    after={"detail": each.detail, "count": each.count},
                 )  # fmt: skip
 
     async def mark_used(self, hashes: Iterable[bytes]) -> None:

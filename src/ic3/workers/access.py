@@ -34,6 +34,7 @@ class AccessWorker:
     async def step(self) -> None:
         """Read, write, tidy up."""
         self._access.replace(await self._store.load())
+        self._events.settle(self._clock.monotonic())
         waiting = self._events.waiting
         while waiting:
             batch = [waiting[index] for index in range(min(BATCH, len(waiting)))]
