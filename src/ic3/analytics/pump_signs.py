@@ -73,16 +73,20 @@ class Departure:
     noise_ratio: float | None = None
 
 
-def named(departure: Departure, *, vibration_up: float = VIBRATION_UP) -> Sign | None:
+def named(
+    departure: Departure, *, vibration_up: float = VIBRATION_UP,
+    unchanged_percent: float = UNCHANGED_PERCENT,
+) -> Sign | None:  # fmt: skip
     """The sign that a departure from health is, the more dangerous one first.
 
     Args:
         departure: From health.
         vibration_up: Ratio from which vibration counts as up; velocity in mm/s.
+        unchanged_percent: Head and power count as unchanged within so much.
     """
     shaken = (departure.vibration_ratio or 0.0) >= vibration_up
     rough = (departure.noise_ratio or 0.0) >= NOISE_UP
-    low_head = departure.head_percent is not None and departure.head_percent <= -UNCHANGED_PERCENT
+    low_head = departure.head_percent is not None and departure.head_percent <= -unchanged_percent
     if low_head and _cavitates(departure.suction_is_low, rough=rough, shaken=shaken):
         return CAVITATION
     if not shaken:
@@ -91,8 +95,8 @@ def named(departure: Departure, *, vibration_up: float = VIBRATION_UP) -> Sign |
         return BEARING
     unchanged = (
         departure.head_percent is not None
-        and abs(departure.head_percent) <= UNCHANGED_PERCENT
-        and abs(departure.power_percent or 0.0) <= UNCHANGED_PERCENT
+        and abs(departure.head_percent) <= unchanged_percent
+        and abs(departure.power_percent or 0.0) <= unchanged_percent
     )
     return IMBALANCE if unchanged and not rough else None
 

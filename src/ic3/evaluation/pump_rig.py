@@ -17,14 +17,15 @@ COLUMNS: Final = (
 )  # fmt: skip
 _SHAKES, _CURRENT, _PRESSURE, _FLOW = slice(0, 2), 2, 3, 4
 HEALTHY_ROWS: Final = 400
-WINDOW_ROWS: Final = 60
-STEP_ROWS: Final = 15
+WINDOW_ROWS: Final = 30
+STEP_ROWS: Final = 10
 # In g, most of the level is noise of flow and bearings: imbalance adds less than it does in mm/s.
 VIBRATION_UP: Final = 1.06
+UNCHANGED_PERCENT: Final = 5.0
 UNCHANGED_SIGMAS: Final = 4.0
 # The rig's pressure is 0 but for its steps: a change is set against ten of its own scatters.
 SCATTERS: Final = 10.0
-LEAST_SHARE: Final = 0.05
+LEAST_WINDOWS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ def rig_cause(rows: Floats) -> RigCause:
     """Name the cause that the rows after the first 400 show, window by window.
 
     Vibration is the mean of both accelerometers' ratios. Flow, pressure and current count as
-    unchanged while a window's mean lies within 4 standard deviations of such means in health; the
-    suction is not known.
+    unchanged while a window's mean lies within 4 standard deviations of such means in health, or
+    within 5 %; the suction is not known.
 
     Args:
         rows: float64 (rows, 5), in the order of `COLUMNS`; the first 400 are healthy.
@@ -55,14 +56,16 @@ def rig_cause(rows: Floats) -> RigCause:
     healthy = rows[:HEALTHY_ROWS]
     usual = _windows(healthy)
     departures = [_departure(window, healthy, usual) for window in _cut(rows[HEALTHY_ROWS:])]
-    signs = [named(each, vibration_up=VIBRATION_UP) for each in departures]
+    signs = [
+        named(each, vibration_up=VIBRATION_UP, unchanged_percent=UNCHANGED_PERCENT)
+        for each in departures
+    ]
     highest = max((each.vibration_ratio or 0.0 for each in departures), default=0.0)
     counts = {sign.name: (signs.count(sign), sign) for sign in signs if sign is not None}
     if not counts:
         return RigCause(None, 0.0, highest)
     count, sign = max(counts.values(), key=lambda each: each[0])
-    share = count / len(signs)
-    return RigCause(sign if share >= LEAST_SHARE else None, share, highest)
+    return RigCause(sign if count >= LEAST_WINDOWS else None, count / len(signs), highest)
 
 
 def rig_scores(folder: Path) -> list[Score]:

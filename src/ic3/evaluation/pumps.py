@@ -27,7 +27,7 @@ NEVER: Final = 1e6
 MOST_FALSE_A_YEAR: Final = 0.1
 SOON_DAYS: Final = 7
 CALENDAR_SHARE: Final = MOST_FALSE_A_YEAR * SOON_DAYS / 365
-LIVES: Final = 24
+LIVES: Final = 40
 HORIZONS_DAYS: Final = (30, 60, 90)
 BAND_SHARES: Final = (0.85, 0.95)
 
