@@ -78,6 +78,9 @@ bench-live: $(READY)  ## what live clients cost, and how late they know
 eval: $(READY)  ## the analytics scored on labelled data; DATA=DIR takes other files of the same formats
 	$(BIN)/ic3 eval --data $(DATA) --out $(OUT)
 
+bench-logins: $(READY)  ## how long logins take, and what others wait meanwhile; needs a quiet machine
+	$(BIN)/python bench/logins.py
+
 sbom: $(READY)  ## what a release is made of into dist/: CycloneDX and the list of licences
 	$(BIN)/python tools/sbom.py dist
 
@@ -101,5 +104,5 @@ ui-test: $(READY) ui  ## the dashboard in a real browser (Debian's Chromium)
 	@command -v chromium >/dev/null || apt-get install -y -qq chromium || echo "no chromium: the tests are skipped"
 	$(BIN)/python -m pytest -q tests/ui
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders eval docs ui ui-types ui-check ui-test
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders bench-logins eval sbom docs ui ui-types ui-check ui-test
 .DEFAULT_GOAL := help
