@@ -179,7 +179,7 @@ async def test_quarantine_is_counted_in_words_and_shown_with_its_bytes(
         {"scope": "inner", "reason": "bad_json", "words": "the value is not JSON", "items": 1,
          "times_seen": 3, "replayed": 0},
     ]  # fmt: skip
-    assert [each["id"] for each in page["items"]] == [number] == [page["next"]]
+    assert [each["id"] for each in page["items"]] == [number]
     shown = await ask(stored, f"/api/quarantine/{number}")
     assert base64.b64decode(shown["raw_base64"]) == raw
     assert shown["raw_text"] == '{"a": "\\xff\\x1b[31m\\u202e"'

@@ -3,11 +3,15 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from inspect import signature
 from typing import Any
 
+import psycopg
 import pytest
-from serving import Site, register_with, serving
+from serving import NOW_US, Site, register_with, serving
 
+from ic3.api import ROUTES
+from ic3.domain.alarms import Finding, Priority
 from ic3.domain.users import Role
 from ic3.store.register import RegisterStore
 
@@ -23,20 +27,50 @@ LISTS = [
     ("/api/assets/states", "states", "serial"),
     ("/api/cmms/assets", "data", "serialnumber"),
     ("/api/parameters", "parameters", "param_tag_code"),
+    ("/api/alarms", "alarms", "id"),
+    ("/api/inbox", "lines", "serial"),
+    ("/api/notifications/deliveries", "deliveries", "id"),
+    ("/api/quarantine", "items", "id"),
+    ("/api/register/conflicts", "conflicts", "id"),
+    ("/api/users", "users", "username"),
     ("/api/audit?what=work+order+created", "acts", "id"),
     ("/api/maintenance-plans", "plans", "plan"),
     ("/api/work-orders?sort=due", "orders", "id"),
     ("/api/work-orders/1/history", "events", "id"),
 ]
+FILL = """
+INSERT INTO ic3_inbox (kind, serial, tag_code, first_seen_at, last_seen_at, times_seen, samples)
+SELECT 'tag', 'S' || n, 'T', now(), now(), 1, '[1]' FROM generate_series(1, 3) n;
+INSERT INTO dead_letter (scope, reason, key, raw, raw_length, raw_sha256, first_seen_at,
+    last_seen_at, times_seen)
+SELECT 'inner', 'bad_json', 'k', 'x', 1, convert_to(n::text, 'UTF8'), now(), now(), 1
+FROM generate_series(1, 3) n;
+INSERT INTO ic3_delivery (route_id, route, alarm_id, alarm_version, what, priority, event, next_at,
+    created_at, queued_at)
+SELECT 1, 'r', n, 1, 'new', 1, '{}', now(), now(), now() FROM generate_series(1, 3) n;
+INSERT INTO ic3_register_conflict (subject, key, field, kept, offered, source, offered_by)
+SELECT 'register', 'S' || n, 'name', '"a"', '"b"', 'cmms', 'cmms' FROM generate_series(1, 3) n;
+INSERT INTO ic3_user (username, password_hash, role)
+SELECT 'user ' || n, 'x', 'viewer' FROM generate_series(1, 3) n;
+"""
+# Features by their own links, tested with the standard.
+OTHERWISE = {"/api/ogc/collections/{collection:str}/items"}
 
 
 @pytest.fixture
 async def site(fresh_dsn: str) -> AsyncIterator[Site]:
     """A server with more than one of everything that is asked for."""
+    with psycopg.connect(fresh_dsn, autocommit=True) as connection:
+        connection.execute(FILL)
     async with serving(fresh_dsn) as site:
         await RegisterStore(site.database).import_rows({"register": ROWS, "parameters": CODES})
         site.latest.register = register_with(*(str(each["serialnumber"]) for each in ROWS))
         for number in range(3):
+            found = Finding(
+                source_kind="asset", source=f"S{number}", condition="high", active=True,
+                priority=Priority.HIGH, text="high",
+            )  # fmt: skip
+            site.alarms.report(found, at_us=NOW_US)
             await post(site, "/api/work-orders", {"title": f"order {number}"})
             await post(site, "/api/work-orders/1/comments", {"text": f"comment {number}"})
             await post(
@@ -55,6 +89,12 @@ async def post(site: Site, target: str, body: dict[str, Any]) -> None:
         headers=[("Content-Type", "application/json")],
     )  # fmt: skip
     assert answer.status in {200, 201}, answer.body
+
+
+def test_every_list_with_a_cursor_is_followed_here() -> None:
+    lists = {each.path for each in ROUTES if "cursor" in signature(each.handler).parameters}
+    followed = {target.partition("?")[0].replace("/1/", "/{order_id:int}/") for target, *_ in LISTS}
+    assert followed == lists - OTHERWISE
 
 
 async def test_a_client_that_follows_the_links_has_all_of_it_once(site: Site) -> None:

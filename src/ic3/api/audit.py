@@ -10,8 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, number_in, paged
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.history import instant
 from ic3.domain.spreadsheets import csv_text
 from ic3.store.audit import Act, AuditStore, Verified, Wanted
@@ -21,7 +22,6 @@ PAGE: Final = 1000
 HEADINGS: Final = (
     "id", "at", "who", "role", "what", "whence", "object", "before", "after", "chain", "hash"
 )  # fmt: skip
-Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)]
 Word = Annotated[str | None, QueryParameter(max_length=400, pattern=r"^[^\x00]*$")]
 Object = Annotated[str | None, QueryParameter(name="object", max_length=400, pattern=r"^[^\x00]*$")]
 From = Annotated[
@@ -34,14 +34,14 @@ class Acts(msgspec.Struct):
     """Acts, newest first; ask on with `cursor=next`."""
 
     acts: list[Act]
-    next: int | None
+    next: str | None
 
 
 async def newest(
     audits: NamedDependency[AuditStore],
     request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Cursor = None,
+    cursor: Cursor = "",
     who: Word = None,
     what: Word = None,
     object_: Object = None,
@@ -50,8 +50,8 @@ async def newest(
 ) -> Response[Acts]:
     """What people did, newest first; `from` and `until` are half-open."""
     wanted = Wanted(who, what, object_, _time("from", begin), _time("until", until))
-    acts = await audits.newest(limit, below=cursor, wanted=wanted)
-    following = acts[-1].id if len(acts) == limit else None
+    acts = await audits.newest(limit, below=number_in(cursor), wanted=wanted)
+    following = cursor_of(acts[-1].id) if len(acts) == limit else None
     return paged(request, Acts(acts, following), following)
 
 

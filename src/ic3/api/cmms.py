@@ -8,7 +8,8 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, paged, word_in
+from ic3.domain.cursors import cursor_of
 from ic3.domain.latest import LatestReadings, LiveRow
 from ic3.domain.users import Principal
 from ic3.errors import ApiError
@@ -53,12 +54,12 @@ async def listed(
     registers: NamedDependency[RegisterStore],
     request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[str, QueryParameter(max_length=2000, pattern=NO_NUL)] = "",
+    cursor: Cursor = "",
 ) -> Response[AssetList]:
-    """The register by serial number, page by page; the cursor is the last serial number."""
-    found = await registers.assets(_scope(request), limit=limit + 1, after=cursor)
+    """The register by serial number, page by page."""
+    found = await registers.assets(_scope(request), limit=limit + 1, after=word_in(cursor))
     page = found[:limit]
-    following = str(page[-1]["serialnumber"]) if len(found) > limit else None
+    following = cursor_of(page[-1]["serialnumber"]) if len(found) > limit else None
     return paged(request, AssetList(page, len(page), following), following)
 
 

@@ -1,18 +1,23 @@
 """What all lists have in common: where a page begins, and the next one in the header Link."""
 
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
+import msgspec
 from litestar import Request, Response
+from litestar.params import QueryParameter
 
 from ic3.domain.cursors import place_in
 from ic3.errors import ApiError
 
 T = TypeVar("T")
+Cursor = Annotated[str, QueryParameter(max_length=8192)]
+Number: Any = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Word: Any = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
-def paged(request: Request[Any, Any, Any], page: T, following: str | int | None) -> Response[T]:
+def paged(request: Request[Any, Any, Any], page: T, following: str | None) -> Response[T]:
     """A page, with the address of the next one where there is one (RFC 8288).
 
     Args:
@@ -45,7 +50,17 @@ def begin_of(cursor: str, kind: type[T]) -> T:
         raise ApiError(422, "bad cursor", str(error)) from None
 
 
-def _onward(request: Request[Any, Any, Any], cursor: str | int) -> str:
+def number_in(cursor: str) -> int | None:
+    """The number that a page begins behind; None is the first page."""
+    return begin_of(cursor, Number) if cursor else None
+
+
+def word_in(cursor: str) -> str:
+    """The word that a page begins behind; empty is the first page."""
+    return begin_of(cursor, Word) if cursor else ""
+
+
+def _onward(request: Request[Any, Any, Any], cursor: str) -> str:
     """The address of this page, its cursor replaced."""
     asked = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     pairs = [pair for pair in asked if pair[0] != "cursor"]

@@ -14,10 +14,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, number_in, paged
 from ic3.clock import Clock
 from ic3.domain.addresses import refusal_of
 from ic3.domain.alarms import Priority, What
+from ic3.domain.cursors import cursor_of
 from ic3.domain.notify import Route, RouteKind, Router, test_event
 from ic3.domain.scope import AssetScope
 from ic3.domain.users import Principal
@@ -131,7 +132,7 @@ class Deliveries(msgspec.Struct):
     """Deliveries, newest first; ask on with `cursor=next`."""
 
     deliveries: list[Delivery]
-    next: int | None
+    next: str | None
 
 
 class Done(msgspec.Struct):
@@ -265,13 +266,13 @@ async def deliveries(
     ] = None,
     route: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
+    cursor: Cursor = "",
 ) -> Response[Deliveries]:
     """What was told, waits or was given up, newest first."""
     found = await notifications.store.page(
-        state=delivery_state, route_id=route, below=cursor, limit=limit
+        state=delivery_state, route_id=route, below=number_in(cursor), limit=limit
     )
-    following = found[-1].id if len(found) == limit else None
+    following = cursor_of(found[-1].id) if len(found) == limit else None
     return paged(request, Deliveries(found, following), following)
 
 

@@ -8,8 +8,9 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, paged, word_in
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.register import RegisterParameter
 from ic3.domain.ucum import unit_code
@@ -67,11 +68,11 @@ async def listed(
     request: Request[Any, Any, Any],
     q: Annotated[str | None, QueryParameter(min_length=1, max_length=200, pattern=NO_NUL)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 1000,
-    cursor: Annotated[str, QueryParameter(max_length=1024, pattern=NO_NUL)] = "",
+    cursor: Cursor = "",
 ) -> Response[ParameterPage]:
     """What can be measured, in the order of the codes."""
-    found = await parameter_store.page(q=q, limit=limit + 1, after=cursor)
-    more = found[limit - 1].param_tag_code if len(found) > limit else None
+    found = await parameter_store.page(q=q, limit=limit + 1, after=word_in(cursor))
+    more = cursor_of(found[limit - 1].param_tag_code) if len(found) > limit else None
     return paged(request, ParameterPage(found[:limit], more), more)
 
 

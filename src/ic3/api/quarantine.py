@@ -9,9 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, number_in, paged
 from ic3.clock import Clock
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import Envelope, EnvelopeRejected, Reject, serial_of_key
 from ic3.domain.latest import LatestReadings
 from ic3.domain.quarantine import in_base64, readable, words_for
@@ -45,7 +46,7 @@ class QuarantinePage(msgspec.Struct):
 
     counts: list[ReasonCount]
     items: list[Item]
-    next: int | None
+    next: str | None
 
 
 class ItemView(msgspec.Struct):
@@ -196,12 +197,12 @@ async def listed(
     ] = None,
     reason: Annotated[str | None, QueryParameter(max_length=64, pattern=r"^[^\x00]*$")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
+    cursor: Cursor = "",
 ) -> Response[QuarantinePage]:
     """What was not taken, counted by reason in plain words, and the items, the newest first."""
     store = quarantine.store
-    items = await store.page(scope=in_scope, reason=reason, limit=limit, below=cursor)
-    following = items[-1].id if len(items) == limit else None
+    items = await store.page(scope=in_scope, reason=reason, limit=limit, below=number_in(cursor))
+    following = cursor_of(items[-1].id) if len(items) == limit else None
     return paged(request, QuarantinePage(await store.counts(), items, following), following)
 
 

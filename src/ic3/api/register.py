@@ -11,8 +11,9 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import principal_of
-from ic3.api.lists import first_page, paged
+from ic3.api.lists import Cursor, first_page, number_in, paged
 from ic3.domain.acts import Actor
+from ic3.domain.cursors import cursor_of
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
 from ic3.domain.spreadsheets import csv_text
@@ -51,7 +52,7 @@ class ConflictPage(msgspec.Struct):
 
     open: int
     conflicts: list[Conflict]
-    next: int | None
+    next: str | None
 
 
 class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,14 +125,14 @@ async def conflicts(
         Literal["open", "kept", "taken"] | None, QueryParameter(name="state")
     ] = "open",
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[int, QueryParameter(ge=0, le=2**63 - 1)] = 0,
+    cursor: Cursor = "",
 ) -> Response[ConflictPage]:
     """What files and the CMMS say otherwise than a person entered."""
     scope = principal_of(request).scope()
     found = await conflict_store.page(
-        state=conflict_state, scope=scope, limit=limit, after=cursor
+        state=conflict_state, scope=scope, limit=limit, after=number_in(cursor) or 0
     )  # fmt: skip
-    more = found[-1].id if len(found) == limit else None
+    more = cursor_of(found[-1].id) if len(found) == limit else None
     page = ConflictPage(await conflict_store.count_open(scope), found, more)
     return paged(request, page, more)
 

@@ -8,8 +8,9 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, paged, word_in
 from ic3.clock import Clock
+from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import time_text
 from ic3.domain.freshness import AssetView, State
 from ic3.domain.latest import LatestReadings
@@ -91,7 +92,8 @@ class StatesReader:
             if domains is not None and view.domain not in domains:
                 continue
             if len(found) == limit:
-                return AssetStates(limit, found, found[-1].serial, found[-1].serial)
+                onward = cursor_of(found[-1].serial)
+                return AssetStates(limit, found, onward, onward)
             found.append(view)
         return AssetStates(len(found), found, None, None)
 
@@ -123,12 +125,12 @@ async def states(
     wanted: Annotated[State | None, QueryParameter(name="state")] = None,
     domain: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: FromQuery[str] = "",
+    cursor: Cursor = "",
 ) -> Response[AssetStates]:
     """Assets by serial number with their state, age, cadence and skew; a page at a time."""
     domains = request.scope["state"]["principal"].domains
     page = states_reader.read(
-        state=wanted, domain=domain, limit=limit, after=cursor, domains=domains
+        state=wanted, domain=domain, limit=limit, after=word_in(cursor), domains=domains
     )
     return paged(request, page, page.next)
 

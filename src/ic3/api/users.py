@@ -12,9 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
-from ic3.api.lists import paged
+from ic3.api.lists import Cursor, paged, word_in
 from ic3.clock import Clock
 from ic3.domain.access import KEY_PREFIX, key_hash
+from ic3.domain.cursors import cursor_of
 from ic3.domain.passwords import weakness
 from ic3.domain.users import Role
 from ic3.errors import ApiError
@@ -126,11 +127,11 @@ async def listed(
     people: NamedDependency[People],
     request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[str, QueryParameter(max_length=200)] = "",
+    cursor: Cursor = "",
 ) -> Response[UserList]:
     """Users by name, a page at a time."""
-    found = await people.users.listed(limit, after=_clean(cursor))
-    following = found[-1].username if len(found) == limit else None
+    found = await people.users.listed(limit, after=word_in(cursor))
+    following = cursor_of(found[-1].username) if len(found) == limit else None
     return paged(request, UserList(len(found), found, following, following), following)
 
 
