@@ -12,8 +12,7 @@ export interface Key {
 
 const SEQUENCE_MS = 1500;
 let all = $state.raw<Key[]>([]);
-let first = "";
-let firstAt = 0;
+let goesUntil = 0;
 
 /** Adds keys while a component is there: `$effect(() => useKeys([...]))`. */
 export function useKeys(keys: Key[]): () => void {
@@ -46,10 +45,9 @@ function wanted(event: KeyboardEvent): Key | undefined {
   const single = event.key.length === 1;
   if (inField(event.target) || document.querySelector("dialog[open]")) return undefined;
   if (single && !settings.singleKeys) return undefined;
-  const before = event.timeStamp - firstAt < SEQUENCE_MS ? first : "";
-  first = before ? "" : event.key;
-  firstAt = event.timeStamp;
-  return all.find((each) => each.key === (before === "g" ? `g ${event.key}` : event.key));
+  const isSecond = event.timeStamp < goesUntil;
+  goesUntil = event.key === "g" && !isSecond ? event.timeStamp + SEQUENCE_MS : 0;
+  return all.find((each) => each.key === (isSecond ? `g ${event.key}` : event.key));
 }
 
 const inField = (target: EventTarget | null): boolean =>

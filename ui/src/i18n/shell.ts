@@ -21,6 +21,7 @@ export const t = dictionary({
   en: {
     skip: "Skip to the content",
     navigation: "Pages",
+    notices: "Notices",
     find: "Find",
     findTitle: "Find an asset, a page or an alarm",
     findField: "Serial number, page or alarm",
@@ -68,6 +69,7 @@ export const t = dictionary({
   hi: {
     skip: "सामग्री पर जाएँ",
     navigation: "पृष्ठ",
+    notices: "सूचनाएँ",
     find: "खोजें",
     findTitle: "परिसंपत्ति, पृष्ठ या अलार्म खोजें",
     findField: "क्रम संख्या, पृष्ठ या अलार्म",

@@ -1,0 +1,87 @@
+"""A person in front of the dashboard, and what the browser notes meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from driven import PASSWORD, Product
+from playwright.sync_api import Browser, BrowserContext, Page, Request
+
+AXE: Final = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+WATCH: Final = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+class Looking:
+    """One page of one browser profile.
+
+    Attributes:
+        page: What playwright drives.
+        sockets: Paths of the WebSockets that were opened.
+    """
+
+    def __init__(self, context: BrowserContext, host: str) -> None:
+        self._host = host
+        self._troubles: list[str] = []
+        self.sockets: list[str] = []
+        context.add_init_script(WATCH)
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("request", self._requested)
+        self.page.on("websocket", lambda each: self.sockets.append(urlsplit(each.url).path))
+        self.page.on("pageerror", lambda error: self._troubles.append(f"script: {error}"))
+
+    def log_in(self, path: str = "/") -> Page:
+        """Open a path, which asks for the login first."""
+        self.page.goto(path)
+        self.page.get_by_label("User name").fill("admin")
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_text("Live", exact=True).wait_for()
+        return self.page
+
+    def at(self, path: str) -> Page:
+        """Open another path with the login there is."""
+        self.page.goto(path)
+        self.page.get_by_text("Live", exact=True).wait_for()
+        return self.page
+
+    def axe(self) -> list[str]:
+        """Rules of accessibility that the page breaks as it is, with where."""
+        # Read by the debugger's way, which the policy of the page does not bind.
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate(
+            "tags => axe.run(document, { runOnly: tags })"
+            ".then(({ violations }) => violations.flatMap("
+            "({ id, nodes }) => nodes.map(node => `${id}: ${node.target}: ${node.html}`)))",
+            TAGS,
+        )
+        return [str(each) for each in found]
+
+    def troubles(self) -> list[str]:
+        """Errors of scripts, requests to other hosts, breaches of the policy."""
+        violations = self.page.evaluate("window.violations")
+        return [*self._troubles, *(f"policy: {each}" for each in violations)]
+
+    def _requested(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != self._host:
+            self._troubles.append(f"another host: {request.url}")
+
+
+def profile(browser: Browser, product: Product) -> Iterator[Looking]:
+    """A fresh browser profile; afterwards the test fails by what it must not have done."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, base_url=product.base, locale="en-IN",
+        timezone_id="America/Lima",
+    )  # fmt: skip
+    looking = Looking(context, host=urlsplit(product.base).netloc)
+    yield looking
+    troubles = looking.troubles()
+    context.close()
+    assert troubles == []

@@ -1,0 +1,49 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { PAGES } from "../src/pages";
+
+const STATIC = join(import.meta.dirname, "../../src/ic3/dashboard/static");
+const KB = 1000;
+
+interface Chunk {
+  file: string;
+  css?: string[];
+  imports?: string[];
+  dynamicImports?: string[];
+}
+
+const manifest = JSON.parse(readFileSync(join(STATIC, ".vite/manifest.json"), "utf8")) as Record<string, Chunk>;
+
+/** Packed scripts and styles of a chunk, with all that it imports and will import. */
+function packed(...names: string[]): number {
+  const files = new Set<string>();
+  const seen = new Set<string>();
+  const visit = (name: string, isEntry: boolean): void => {
+    const chunk = manifest[name];
+    if (!chunk || seen.has(name)) return;
+    seen.add(name);
+    for (const each of [chunk.file, ...(chunk.css ?? [])]) files.add(each);
+    for (const each of chunk.imports ?? []) visit(each, isEntry);
+    // The entry names every page; a page's own lazy parts are part of it.
+    if (!isEntry) for (const each of chunk.dynamicImports ?? []) visit(each, false);
+  };
+  visit("index.html", true);
+  for (const each of names) visit(each, false);
+  return [...files].reduce((sum, file) => sum + statSync(join(STATIC, `${file}.gz`)).size, 0);
+}
+
+const components = PAGES.map(({ load }) => /pages\/\w+\.svelte/.exec(load.toString())![0]);
+
+test("every page is a chunk of its own", () =>
+  expect(components.filter((each) => !existsSync(join(import.meta.dirname, "../src", each)) || !manifest[`src/${each}`])).toEqual([]));
+
+test("the overview is at most 60 KB", () => expect(packed("src/pages/Overview.svelte")).toBeLessThanOrEqual(60 * KB));
+
+test.each(components)("%s is at most 100 KB", (each) => expect(packed(`src/${each}`)).toBeLessThanOrEqual(100 * KB));
+
+test("fonts are at most 150 KB", () => {
+  const fonts = Object.values(manifest).map(({ file }) => file).filter((file) => file.endsWith(".woff2"));
+  expect(fonts.length).toBe(2);
+  expect(fonts.reduce((sum, file) => sum + statSync(join(STATIC, file)).size, 0)).toBeLessThanOrEqual(150 * KB);
+});
