@@ -834,8 +834,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The register by serial number, page by page; the cursor is the last serial number
-         * @description The register by serial number, page by page; the cursor is the last serial number.
+         * The register by serial number, page by page
+         * @description The register by serial number, page by page.
          */
         get: operations["ApiCmmsAssetsListed"];
         put?: never;
@@ -2446,7 +2446,7 @@ export interface components {
          */
         Acts: {
             acts: components["schemas"]["Act"][];
-            next: number | null;
+            next: string | null;
         };
         /**
          * Alarm
@@ -2953,7 +2953,7 @@ export interface components {
         ConflictPage: {
             open: number;
             conflicts: components["schemas"]["Conflict"][];
-            next: number | null;
+            next: string | null;
         };
         /**
          * Credentials
@@ -3017,7 +3017,7 @@ export interface components {
          */
         Deliveries: {
             deliveries: components["schemas"]["Delivery"][];
-            next: number | null;
+            next: string | null;
         };
         /**
          * Delivery
@@ -4168,7 +4168,7 @@ export interface components {
         QuarantinePage: {
             counts: components["schemas"]["ReasonCount"][];
             items: components["schemas"]["Item"][];
-            next: number | null;
+            next: string | null;
         };
         /**
          * Quiet
@@ -6605,7 +6605,7 @@ export interface operations {
                 state?: "open" | "kept" | "taken" | null;
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
-                cursor?: number;
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -7029,7 +7029,7 @@ export interface operations {
                 reason?: string | null;
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
-                cursor?: number | null;
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -7479,7 +7479,7 @@ export interface operations {
                 route?: number | null;
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
-                cursor?: number | null;
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -8169,7 +8169,7 @@ export interface operations {
             query?: {
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
-                cursor?: number | null;
+                cursor?: string;
                 who?: string | null;
                 what?: string | null;
                 object?: string | null;
