@@ -374,7 +374,7 @@ async def shelve(
 ) -> AlarmDone:  # fmt: skip
     """Keep an alarm from calling for some minutes; longer than 8 h needs an engineer."""
     alarm_desk.check_scope(principal_of(request), alarm_id)
-    role: Role = request.scope["state"]["principal"].role
+    role = principal_of(request).role
     if data.minutes > OPERATOR_MINUTES and not role.covers(Role.ENGINEER):
         raise ApiError(
             403, "forbidden", f"to shelve for more than {OPERATOR_MINUTES} minutes the role"

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.alarm_history import (
@@ -219,7 +220,7 @@ async def listed(
     cursor: Annotated[str, QueryParameter(max_length=200)] = "",
 ) -> Response[AlarmList]:
     """Open alarms, worst first; or those held back; or the history, newest first."""
-    scope = request.scope["state"]["principal"].domains
+    scope = principal_of(request).domains
     wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
     if which is Which.HISTORY:
         before = FIRST_PAGE
@@ -238,7 +239,7 @@ async def one(
     request: Request[Any, Any, Any],
 ) -> OneAlarm:  # fmt: skip
     """One alarm, open or closed, and what happened to it."""
-    return await alarms_reader.one(alarm_id, request.scope["state"]["principal"])
+    return await alarms_reader.one(alarm_id, principal_of(request))
 
 
 async def csv(
@@ -256,7 +257,7 @@ async def csv(
     end: Annotated[str, QueryParameter(name="until", description="Raised before.")] = "",
 ) -> Response[Any]:
     """The history as CSV, newest first, with the filters of the list."""
-    scope = request.scope["state"]["principal"].domains
+    scope = principal_of(request).domains
     wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
     return Stream(
         await alarms_reader.csv(wanted),

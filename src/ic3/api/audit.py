@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import Cursor, number_in, paged
-from ic3.domain.acts import Actor
 from ic3.domain.cursors import cursor_of
 from ic3.domain.history import instant
 from ic3.domain.spreadsheets import csv_text
@@ -65,8 +65,7 @@ async def export(
     until: Until = "",
 ) -> Stream:
     """The same as CSV, all of it, newest first; the export is an act too."""
-    principal = request.scope["state"]["principal"]
-    actor = Actor.calling(principal, request.client.host if request.client else "unknown")
+    actor = actor_of(request)
     wanted = Wanted(who, what, object_, _time("from", begin), _time("until", until))
     await audits.note_export(actor, wanted)
     return Stream(

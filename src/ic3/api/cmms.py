@@ -8,10 +8,10 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import Cursor, paged, word_in
 from ic3.domain.cursors import cursor_of
 from ic3.domain.latest import LatestReadings, LiveRow
-from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.store.register import RegisterStore
 
@@ -64,5 +64,4 @@ async def listed(
 
 
 def _scope(request: Request[Any, Any, Any]) -> list[str] | None:
-    principal: Principal = request.scope["state"]["principal"]
-    return principal.scope()
+    return principal_of(request).scope()

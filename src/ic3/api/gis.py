@@ -7,8 +7,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from ic3.api.callers import principal_of
-from ic3.domain.acts import Actor
+from ic3.api.callers import actor_of, principal_of
 from ic3.domain.etags import Encoded, client_has, takes_gzip
 from ic3.domain.feature_query import box_in
 from ic3.domain.geo import Position, is_position
@@ -125,9 +124,8 @@ async def import_(
     content = await request.body()
     read = read_inp if form == "inp" else read_geojson
     wanted = await asyncio.to_thread(read, content, name or f"network.{form}")
-    address = request.client.host if request.client else "unknown"
     done = await network_store.replace(
-        Actor.calling(who, address), wanted, hydraulic=form == "inp", dry_run=dry_run
+        actor_of(request), wanted, hydraulic=form == "inp", dry_run=dry_run
     )
     done.warnings = warnings_of(wanted)
     return done

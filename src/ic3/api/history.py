@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import first_page
 from ic3.clock import Clock
 from ic3.domain.downsample import Outline
@@ -230,7 +231,7 @@ async def read(
             zone=history.zone,
         )  # fmt: skip
         check_width(query)
-        visible = asset_scope.sees(request.scope["state"]["principal"], serial_number)
+        visible = asset_scope.sees(principal_of(request), serial_number)
         if answer_format == "json":
             return Response(
                 await history.json(query, visible=visible), media_type="application/json"

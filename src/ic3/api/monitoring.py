@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from ic3.api.callers import principal_of
 from ic3.domain.etags import client_has
 from ic3.domain.latest import LatestReadings, Live
 from ic3.domain.runs import Progress, RecentRuns
@@ -71,7 +72,7 @@ async def live(
     """The newest reading per tag of one asset, ordered by tag code."""
     if not serial_number:
         raise ApiError(400, "serial_number required", "add ?serial_number=…")
-    if not asset_scope.sees(request.scope["state"]["principal"], serial_number):
+    if not asset_scope.sees(principal_of(request), serial_number):
         return _answer(_nothing_of(serial_number), request)
     return _answer(reads.live(serial_number), request)
 

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from ic3.api.callers import actor_of
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import Cursor, number_in, paged
 from ic3.clock import Clock
 from ic3.domain.addresses import refusal_of
@@ -21,7 +21,6 @@ from ic3.domain.alarms import Priority, What
 from ic3.domain.cursors import cursor_of
 from ic3.domain.notify import Route, RouteKind, Router, test_event
 from ic3.domain.scope import AssetScope
-from ic3.domain.users import Principal
 from ic3.errors import ApiError
 from ic3.hub.notices import Carrier, Notices, Target
 from ic3.store.notify import Delivery, NotifyStore, Secret
@@ -164,7 +163,7 @@ async def routes(
     request: Request[Any, Any, Any],
 ) -> Routes:
     """Who is told of which alarms, as far as those may be the caller's."""
-    who: Principal = request.scope["state"]["principal"]
+    who = principal_of(request)
     found = await notifications.store.routes()
     views = [_view(each) for each in found if not each.domains or any(map(who.sees, each.domains))]
     if who.domains is not None:

@@ -8,8 +8,8 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from ic3.api.callers import actor_of
 from ic3.api.lists import Cursor, paged, word_in
-from ic3.domain.acts import Actor
 from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.register import RegisterParameter
@@ -104,8 +104,7 @@ async def change(
     fields: dict[str, Any] = msgspec.to_builtins(data)
     if not fields:
         raise ApiError(422, "nothing to change", "name at least one field")
-    address = request.client.host if request.client else "unknown"
-    actor = Actor.calling(request.scope["state"]["principal"], address)
+    actor = actor_of(request)
     try:
         changed = await parameter_store.change(actor, _code(code), fields, if_match=if_match)
     except UnknownHere:

@@ -10,9 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from ic3.api.callers import principal_of
+from ic3.api.callers import actor_of, principal_of
 from ic3.api.lists import Cursor, first_page, number_in, paged
-from ic3.domain.acts import Actor
 from ic3.domain.cursors import cursor_of
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
@@ -84,8 +83,7 @@ async def import_file(
     await _check(registers, parsed, scope)
     if parsed.problems:
         return _refused(request, parsed)
-    address = request.client.host if request.client else "unknown"
-    actor = Actor.calling(principal_of(request), address)
+    actor = actor_of(request)
     try:
         found, job = await importer.import_file(actor, table, parsed.rows, dry_run=dry_run)
     except Refused as error:
@@ -144,9 +142,7 @@ async def decide(
     request: Request[Any, Any, Any],
 ) -> Decided:
     """Decide a conflict: keep what was entered, or take what was offered."""
-    address = request.client.host if request.client else "unknown"
-    principal = principal_of(request)
-    actor = Actor.calling(principal, address)
+    principal, actor = principal_of(request), actor_of(request)
     if not 0 < conflict_id < 2**63:
         raise _no_conflict()
     try:

@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
+from ic3.api.callers import principal_of
 from ic3.domain.envelope import KEY_PREFIX
 from ic3.domain.scope import AssetScope
 from ic3.errors import ApiError
@@ -54,7 +55,7 @@ async def explain(
     found = await run_store.explain(run_id)
     if found is None:
         raise ApiError(404, "no such run", "GET /api/monitoring/progress lists the last ones")
-    principal = request.scope["state"]["principal"]
+    principal = principal_of(request)
     if principal.domains is None or found.keys is None:
         return view(found)
     keys = {

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from ic3.api.callers import principal_of
 from ic3.api.lists import Cursor, paged, word_in
 from ic3.clock import Clock
 from ic3.domain.cursors import cursor_of
@@ -128,7 +129,7 @@ async def states(
     cursor: Cursor = "",
 ) -> Response[AssetStates]:
     """Assets by serial number with their state, age, cadence and skew; a page at a time."""
-    domains = request.scope["state"]["principal"].domains
+    domains = principal_of(request).domains
     page = states_reader.read(
         state=wanted, domain=domain, limit=limit, after=word_in(cursor), domains=domains
     )
@@ -142,7 +143,7 @@ async def events(
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> FeedEvents:
     """Keys that appeared, vanished or returned, and changes of state, newest first."""
-    serials = asset_scope.serials(request.scope["state"]["principal"])
+    serials = asset_scope.serials(principal_of(request))
     found = [
         FeedEventView(number, time_text(each.at_us), each.serial, each.event, each.detail)
         for number, each in await state_store.recent_events(limit, serials)

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from ic3 import __version__
+from ic3.api.callers import principal_of
 from ic3.clock import Clock
 from ic3.domain.envelope import Envelope, Value, time_text
 from ic3.domain.freshness import State
@@ -204,7 +205,7 @@ async def newest(
     limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
 ) -> NewestEnvelopes:
     """The newest envelopes by the time they were received, at most 500."""
-    sees = partial(asset_scope.sees, request.scope["state"]["principal"])
+    sees = partial(asset_scope.sees, principal_of(request))
     found = [_view(each) for each in feed.newest(limit, sees)]
     return NewestEnvelopes(len(found), found)
 
@@ -215,7 +216,7 @@ async def stats(
     request: Request[Any, Any, Any],
 ) -> Stats:
     """Assets, fresh, stale, in alarm, the last run, and whether the database answers."""
-    principal = request.scope["state"]["principal"]
+    principal = principal_of(request)
     return stats_reader.read(
         None if principal.domains is None else partial(asset_scope.sees, principal)
     )
