@@ -25,6 +25,13 @@ def test_baseline_is_the_mean_and_never_finer_than_the_floor() -> None:
     assert state.baseline == ()
 
 
+def test_wear_that_sets_in_within_the_baseline_is_found_all_the_same() -> None:
+    ramp: list[float | None] = [0.25, -0.25, 0.0, 0.25, -0.25, -1.5, -3.0, -4.5, -6.0, -7.5]
+    state = watched(ramp)
+    assert (state.mean_percent, state.sigma_percent) == (-0.25, 0.5)
+    assert watched([*ramp, -9.0, -9.0, -9.0, -9.0]).in_alarm
+
+
 def test_sum_by_hand() -> None:
     # z = -2 / .5 = -4: each day adds 4 - 2; above 7 on the fourth.
     state = watched([*BASELINE, -2.0, -2.0, -2.0])

@@ -5,6 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from ic3.analytics.pump_curves import LEARN_WITHIN_PERCENT, TRUSTED_DAYS
+
 BASELINE_DAYS: Final = 10
 # Raised by simulation from the textbook's .5 and 5: those gave 2 false alarms a pump-year and more.
 ALLOWANCE: Final = 2.0
@@ -53,7 +55,8 @@ def watch(
 ) -> WearState:
     """Take in the index of one day.
 
-    The first 10 days with a value are the baseline and raise nothing. A new baseline begins only
+    The first 10 days with a value are the baseline and raise nothing; one over 2 % off the first
+    three is left out of it. A new baseline begins only
     with a new `WearState`, after an overhaul on record. One odd day cannot raise the alarm alone.
 
     Args:
@@ -82,6 +85,9 @@ def watch(
 
 def _with_baseline(state: WearState, floor_percent: float) -> WearState:
     values = np.array(state.baseline)
+    # As the reference: wear that sets in meanwhile must not become the measure.
+    first = np.median(values[:TRUSTED_DAYS])
+    values = values[np.abs(values - first) <= LEARN_WITHIN_PERCENT]
     middle = float(np.median(values))
     scatter = 1.4826 * float(np.median(np.abs(values - middle)))
     return replace(
