@@ -19,7 +19,7 @@ from ic3.domain.work_orders import Acted, view_of
 from ic3.errors import ApiError
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore, attach, detach
-from ic3.store.work_orders import WorkOrderStore, etag_of
+from ic3.store.work_orders import WorkOrderStore, order_etag
 
 Number = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 FORM: Final = "multipart/form-data"
@@ -101,7 +101,7 @@ async def _keep(
         raise
     return Response(
         Acted(view_of(order, desk.alarms, at), number), status_code=201,
-        headers={"etag": etag_of(order)},
+        headers={"etag": order_etag(order)},
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from ic3.store.order_details import (
     set_check,
 )
 from ic3.store.pool import Connection
-from ic3.store.work_orders import WorkOrderStore, etag_of
+from ic3.store.work_orders import WorkOrderStore, order_etag
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 MANY_LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
@@ -202,7 +202,7 @@ async def _entered(
     await work_orders.one(order_id, principal_of(request).scope())
     async with work_orders.database.connection() as connection:
         order, number = await act(connection, at)
-    return Response(Acted(view_of(order, alarms, at), number), headers={"etag": etag_of(order)})
+    return Response(Acted(view_of(order, alarms, at), number), headers={"etag": order_etag(order)})
 
 
 def _who(request: Request[Any, Any, Any]) -> tuple[Actor, Principal]:

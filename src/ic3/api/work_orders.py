@@ -46,9 +46,9 @@ from ic3.store.work_orders import (
     WorkOrderStore,
     change,
     create,
-    etag_of,
     evidence_of,
     move,
+    order_etag,
     place_of,
     visible,
 )
@@ -354,7 +354,7 @@ async def one(
     """An order with all that belongs to it but its history."""
     found = await order_desk.one(order_id, principal_of(request))
     return Response(
-        found, headers={"etag": etag_of(found.order), "cache-control": "private, no-cache"}
+        found, headers={"etag": order_etag(found.order), "cache-control": "private, no-cache"}
     )
 
 
@@ -372,7 +372,7 @@ async def add(
         )
     return Response(
         Acted(order_desk.view(order), order.id), status_code=201,
-        headers={"etag": etag_of(order), "location": f"/api/work-orders/{order.id}"},
+        headers={"etag": order_etag(order), "location": f"/api/work-orders/{order.id}"},
     )  # fmt: skip
 
 
@@ -473,7 +473,7 @@ def _moment(us: int) -> datetime:
 
 
 def _acted(desk: OrderDesk, order: Order) -> Response[Acted]:
-    return Response(Acted(desk.view(order)), headers={"etag": etag_of(order)})
+    return Response(Acted(desk.view(order)), headers={"etag": order_etag(order)})
 
 
 def _words(states: list[State] | None) -> list[str] | None:

@@ -371,7 +371,7 @@ async def locked(
         ApiError: 404: there is none, or not for this user. 412: it is another by now.
     """
     order = await _found(connection, LOCK_ORDER, order_id, principal.scope())
-    if if_match is not None and not still_so(if_match, etag_of(order)):
+    if if_match is not None and not still_so(if_match, order_etag(order)):
         raise ApiError(
             412, "changed meanwhile", f"work order {order.id} has changed; read it again"
         )
@@ -388,7 +388,7 @@ async def _found(
     return order_of(row)
 
 
-def etag_of(order: Order) -> str:
+def order_etag(order: Order) -> str:
     """The entity tag of an order: it stands for what people change."""
     return f'"{order.version}"'
 
