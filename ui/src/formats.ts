@@ -68,17 +68,20 @@ export function instantWords(
   { zone, language, today, seconds = true }: { zone: string; language: Language; today?: number; seconds?: boolean },
 ): string {
   if (!Number.isFinite(at)) return "–";
-  const clock = kept(
+  const day = dayWords(at, { zone, language });
+  const time = `${clockWords(at, { zone, seconds })} ${zoneWords(zone, at)}`;
+  return today !== undefined && day === dayWords(today, { zone, language }) ? time : `${day}, ${time}`;
+}
+
+/** The time of day in a zone, without its name. */
+export const clockWords = (at: number, { zone, seconds = true }: { zone: string; seconds?: boolean }): string =>
+  kept(
     `c${zone}${seconds}`,
     () =>
       new Intl.DateTimeFormat("en-GB", {
         timeZone: zone, hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }),
       }),
-  );
-  const day = dayWords(at, { zone, language });
-  const time = `${clock.format(at)} ${zoneWords(zone, at)}`;
-  return today !== undefined && day === dayWords(today, { zone, language }) ? time : `${day}, ${time}`;
-}
+  ).format(at);
 
 /** The day of an instant in a zone. */
 export function dayWords(at: number, { zone, language }: { zone: string; language: Language }): string {
