@@ -211,7 +211,7 @@ class FleetDetector:
         alarm = self._hysteresis.judge(
             excess, judging.on, judged=computed, restart=scored.new_mode, tuning=tuning
         )
-        layers.follow(scored, alarm, self._shape)
+        layers.follow(scored, alarm & (self._hysteresis.lasted <= tuning.patience), self._shape)
         change = self._windows.take(scored.row, judging.change_scale, computed, tuning)
         deviates = excess > tuning.closing * judging.on
         judging.deviating = np.where(

@@ -22,17 +22,22 @@ class Hysteresis:
     Attributes:
         alarm: bool (assets,).
         peak: float64 (assets,): excess the alarm reached, fading once it is over.
+        lasted: int64 (assets,): rows of the alarm so far.
         above: uint64 (assets,): the last rows, newest in the lowest bit: 1 where above *on*.
     """
 
     alarm: Bools
     peak: Floats
+    lasted: npt.NDArray[np.int64]
     above: npt.NDArray[np.uint64]
 
     @classmethod
     def empty(cls, assets: int) -> "Hysteresis":
         """No alarm."""
-        return cls(np.zeros(assets, np.bool_), np.zeros(assets), np.zeros(assets, np.uint64))
+        return cls(
+            np.zeros(assets, np.bool_), np.zeros(assets), np.zeros(assets, np.int64),
+            np.zeros(assets, np.uint64),
+        )  # fmt: skip
 
     def judge(
         self, excess: Floats, on: Floats, *, judged: Bools, restart: Bools, tuning: Tuning
@@ -62,5 +67,6 @@ class Hysteresis:
         peak = np.where(alarm, risen, self.peak * (1.0 - 1.0 / tuning.relaxing))
         self.alarm = np.where(judged, alarm, self.alarm)
         self.peak = np.where(judged, peak, self.peak)
+        self.lasted = np.where(self.alarm, self.lasted + judged, 0)
         self.above = np.where(judged, above, self.above)
         return self.alarm

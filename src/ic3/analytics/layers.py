@@ -158,12 +158,12 @@ class Layers:
         self.seen = np.where(computed[:, None], present, self.seen)
         return Scored(components, residual, row, computed, new_mode)
 
-    def follow(self, scored: Scored, alarm: Bools, shape: Shape) -> None:
+    def follow(self, scored: Scored, alarmed: Bools, shape: Shape) -> None:
         """Let the reference follow drift: each tag while all is well, calm tags in an alarm.
 
         Args:
             scored: What the row scored.
-            alarm: bool (assets,).
+            alarmed: bool (assets,).
             shape: What the assets have in common.
         """
         if shape.tuning.following == 0.0:
@@ -171,7 +171,7 @@ class Layers:
         away = np.where(scored.computed[:, None] & self.used, self.smooth - self.shift, 0.0)
         calm, wild = _CALM
         weight = np.clip((wild - np.abs(away)) / (wild - calm), 0.0, 1.0)
-        step = np.where(alarm[:, None], weight * away, np.clip(away, -_FOLLOWED, _FOLLOWED))
+        step = np.where(alarmed[:, None], weight * away, np.clip(away, -_FOLLOWED, _FOLLOWED))
         limit = shape.tuning.shift_limit
         self.shift = np.clip(self.shift + shape.tuning.following * step, -limit, limit)
 

@@ -9,6 +9,8 @@ Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 FAR: Final = 1e12
+# Squared distances below this share of the squared norm are rounding.
+_SAME: Final = 1e-12
 
 
 def spread_out(rows: Floats, count: int) -> npt.NDArray[np.int64]:
@@ -21,14 +23,16 @@ def spread_out(rows: Floats, count: int) -> npt.NDArray[np.int64]:
     Source:
         Gonzalez' farthest-first traversal: within twice the best possible covering radius.
     """
+    square = np.square(rows).sum(axis=1)
     chosen = [0]
-    nearest = np.square(rows - rows[0]).sum(1)
+    nearest = np.full(len(rows), np.inf)
     while len(chosen) < count:
+        last = chosen[-1]
+        nearest = np.minimum(nearest, square + square[last] - 2.0 * (rows @ rows[last]))
         farthest = int(nearest.argmax())
-        if nearest[farthest] <= 0.0:
+        if nearest[farthest] <= _SAME * square[farthest]:
             break
         chosen.append(farthest)
-        nearest = np.minimum(nearest, np.square(rows - rows[farthest]).sum(1))
     return np.array(chosen)
 
 

@@ -45,6 +45,8 @@ class Tuning:
         relaxing: Rows until the memory of such a peak has faded to 1/e.
         persistence: How many of the last `window` rows must be above before an alarm opens.
         following: Share of a deviation by which the reference follows a row that is no alarm.
+        patience: Rows of an alarm after which the reference follows it all the same: what has
+            lasted so long is known, and must not hide what comes next.
         shift_limit: How far the reference may move from the training rows, in spreads.
         accuracy: Share of a reading that counts as noise of the sensor, whatever the rows show.
         change_rows: Rows whose mean is compared with the mean before.
@@ -65,6 +67,7 @@ class Tuning:
     persistence: int = 1
     window: int = 1
     following: float
+    patience: int = 0
     shift_limit: float
     accuracy: float = 0.002
     change_rows: int = 30
@@ -76,7 +79,7 @@ class Tuning:
 # Noisy rows once a second, experiments of minutes, slow drift in between.
 RIG: Final = Tuning(
     smoothing=0.05, trending=0.15, memories=60, bandwidth=0.6, threshold=2.2, closing=0.7,
-    returning=0.35, following=0.01, shift_limit=50.0,
+    returning=0.35, following=0.01, patience=600, shift_limit=50.0,
 )  # fmt: skip
 # A district's hourly rows, a year of them to learn from.
 DISTRICT: Final = Tuning(
@@ -87,6 +90,6 @@ DISTRICT: Final = Tuning(
 # Assets of a plant, a row every quarter of a minute to every five minutes.
 PLANT: Final = Tuning(
     smoothing=0.2, trending=0.1, memories=100, bandwidth=0.5, threshold=2.0, closing=0.5,
-    returning=0.3, persistence=6, window=8, following=0.0002, shift_limit=3.0,
+    returning=0.3, persistence=6, window=8, following=0.0002, patience=20_000, shift_limit=3.0,
     change_rows=20, change_before=60, change_threshold=2.5,
 )  # fmt: skip

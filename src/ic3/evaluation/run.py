@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ic3.clock import Clock
-from ic3.evaluation import pumps
+from ic3.evaluation import batadal, pumps, skab
 from ic3.evaluation.report import Report, Score, commit, machine
 
 Say = Callable[[str], None]
@@ -33,6 +33,8 @@ class Evaluation:
 
 
 EVALUATIONS: Final[tuple[Evaluation, ...]] = (
+    Evaluation("SKAB", skab.found, skab.evaluate),
+    Evaluation("BATADAL", batadal.found, batadal.evaluate),
     Evaluation("pump health", pumps.found, pumps.evaluate),
 )
 
