@@ -35,6 +35,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     manifest: true,
     target: "es2022",
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: {
     proxy: {

@@ -154,6 +154,15 @@ async def test_the_page_is_served_to_everybody(site: Site) -> None:
     assert (head.status, head.body, head.header("content-length")) == (200, b"", str(len(PAGE)))
 
 
+async def test_the_address_of_a_page_answers_the_dashboard_to_a_browser_only(site: Site) -> None:
+    browser = [("Accept", "text/html,*/*;q=0.8")]
+    answer = await site.ask("GET", "/assets/A%2FB", headers=browser)
+    assert (answer.status, answer.body) == (200, PAGE)
+    assert_problem(await site.ask("GET", "/assets/A%2FB"), 404)
+    assert_problem(await site.ask("GET", "/_ui/gone.js", headers=browser), 404)
+    assert_problem(await site.ask("GET", "/api/gone", headers=browser), 404)
+
+
 FAILURES = [
     StoreError("database: refused with 42601: syntax error at SELECT secret FROM ic3_user"),
     SchemaError("database: its schema is not there; run ic3 migrate"),
