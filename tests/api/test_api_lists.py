@@ -37,6 +37,8 @@ LISTS = [
     ("/api/maintenance-plans", "plans", "plan"),
     ("/api/work-orders?sort=due", "orders", "id"),
     ("/api/work-orders/1/history", "events", "id"),
+    ("/api/replays", "replays", "id"),
+    ("/api/feed/events", "events", "id"),
 ]
 FILL = """
 INSERT INTO ic3_inbox (kind, serial, tag_code, first_seen_at, last_seen_at, times_seen, samples)
@@ -52,6 +54,10 @@ INSERT INTO ic3_register_conflict (subject, key, field, kept, offered, source, o
 SELECT 'register', 'S' || n, 'name', '"a"', '"b"', 'cmms', 'cmms' FROM generate_series(1, 3) n;
 INSERT INTO ic3_user (username, password_hash, role)
 SELECT 'user ' || n, 'x', 'viewer' FROM generate_series(1, 3) n;
+INSERT INTO ic3_feed_event (at, serial, event) SELECT now(), 'S' || n, 'appeared'
+FROM generate_series(1, 3) n;
+INSERT INTO ic3_replay (kind, state, created_by, reason, filter, registry_version)
+SELECT 'map', 'done', 'leela', 'r', '{}', 1 FROM generate_series(1, 3) n;
 """
 # Features by their own links, tested with the standard.
 OTHERWISE = {"/api/ogc/collections/{collection:str}/items"}

@@ -23,6 +23,12 @@ ASSETS = """
 INSERT INTO ic3_asset_master (serialnumber, category, domain)
 VALUES (%s, 'pump', 'DEL-D01'), (%s, 'pump', 'DEL-D09')
 """
+USERS = """
+INSERT INTO ic3_user (username, password_hash, role, domains, disabled_at) VALUES
+    ('gopal', 'x', 'operator', NULL, NULL), ('x', 'x', 'operator', NULL, NULL),
+    ('zoya', 'x', 'engineer', '{DEL-D09}', NULL), ('vina', 'x', 'viewer', NULL, NULL),
+    ('gone', 'x', 'operator', NULL, now())
+"""
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
 
@@ -30,6 +36,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 def sql(fresh_dsn: str) -> Iterator[Any]:
     with psycopg.connect(fresh_dsn, autocommit=True, options="-c timezone=UTC") as connection:
         connection.execute(ASSETS, [PUMP, FOREIGN])
+        connection.execute(USERS)
 
         def run(statement: Any, *values: object) -> list[tuple[Any, ...]]:
             cursor = connection.execute(statement, values or None)
@@ -170,6 +177,36 @@ async def test_an_operators_order_is_a_draft_that_an_engineer_opens(plant: Site,
     assert (await step(plant, order["id"], "open")).status == 200
     sent = {"title": "x", "assignee": "gopal"}
     assert (await send(plant, "POST", ORDERS, sent, role=Role.OPERATOR)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("nobody", "no user"), ("gone", "no user"), ("vina", "no user"), ("zoya", "DEL-D01")],
+)
+async def test_work_is_given_only_to_who_may_do_it(
+    plant: Site, sql: Any, name: str, why: str
+) -> None:
+    order = await made(plant, serial_number=PUMP, assignee="gopal")
+    match = (("If-Match", '"1"'),)
+    plan = {
+        "title": "x", "basis": "calendar", "every": 1, "unit": "day", "serial_number": PUMP,
+        "starts_at": "2026-07-01T00:00:00Z", "assignee": name,
+    }  # fmt: skip
+    new = {"title": "x", "serial_number": PUMP, "assignee": name}
+    body = {"assignee": name}
+    for answer in (
+        await send(plant, "POST", ORDERS, new),
+        await send(plant, "PATCH", f"{ORDERS}/{order['id']}", body, headers=match),
+        await send(plant, "POST", "/api/maintenance-plans", plan),
+    ):
+        assert (answer.status, why in answer.json()["detail"]) == (422, True), answer.body
+
+
+async def test_who_may_be_given_work_is_listed(plant: Site, sql: Any) -> None:
+    found = await read(plant, f"{ORDERS}/assignees", who="ravi", role=Role.OPERATOR)
+    assert [each["username"] for each in found["assignees"]] == ["gopal", "x"]
+    everybody = await read(plant, f"{ORDERS}/assignees", role=Role.OPERATOR)
+    assert [each["username"] for each in everybody["assignees"]] == ["gopal", "x", "zoya"]
 
 
 async def test_an_order_is_changed_only_as_it_was_seen(plant: Site, sql: Any) -> None:

@@ -204,6 +204,7 @@ ROUTES: Final = (
         "GET", "/api/work-orders.csv", work_orders.export, Role.VIEWER, media="text/csv",
         exports=True,
     ),
+    Route("GET", "/api/work-orders/assignees", work_orders.may_be_given, Role.OPERATOR),
     Route("GET", "/api/work-orders/counts", work_orders.counts, Role.VIEWER),
     Route("GET", "/api/work-orders/kpi", work_orders.kpi, Role.VIEWER),
     Route("GET", "/api/work-orders/sla", work_orders.sla, Role.VIEWER),

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of, principal_of
-from ic3.api.lists import begin_of, paged
+from ic3.api.lists import begin_of, paged, seen_as
 from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.imports import EXTERNAL_NUMBER, EXTERNAL_SYSTEM, MAX_EXTERNAL_IDS
@@ -187,10 +187,7 @@ async def change(
 ) -> Response[Asset]:
     """Change fields of an asset, if it is still as it was seen (If-Match)."""
     serial = _serial(serial_number)
-    if if_match is None:
-        raise ApiError(
-            428, "precondition required", "send If-Match with the ETag of the asset as you saw it"
-        )
+    seen = seen_as(if_match, "asset")
     fields = _fields(data)
     if not fields:
         raise ApiError(422, "nothing to change", "name at least one field")
@@ -199,7 +196,7 @@ async def change(
             actor_of(request),
             serial,
             fields,
-            if_match=if_match,
+            if_match=seen,
             scope=principal_of(request).scope(),
         )
     except UnknownHere:

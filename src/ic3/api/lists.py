@@ -30,6 +30,19 @@ def paged(request: Request[Any, Any, Any], page: T, following: str | None) -> Re
     return Response(page, headers={"link": f'<{_onward(request, following)}>; rel="next"'})
 
 
+def seen_as(if_match: str | None, what: str) -> str:
+    """The ETag of a thing as the caller saw it, which a change of it needs.
+
+    Raises:
+        ApiError: 428: it was not sent.
+    """
+    if if_match is None:
+        raise ApiError(
+            428, "precondition required", f"send If-Match with the ETag of the {what} as you saw it"
+        )
+    return if_match
+
+
 async def first_page(pages: AsyncIterator[T]) -> T | None:
     """The first page, read before an answer begins; None where there is none."""
     # Not `anext` with a default: CPython fails where the iterator waits and then ends.

@@ -1,6 +1,5 @@
 """Progress of the runs and the newest readings of an asset, encoded once per change."""
 
-import hashlib
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from ic3.api.callers import principal_of
-from ic3.domain.etags import client_has
+from ic3.domain.etags import client_has, etag_of
 from ic3.domain.latest import LatestReadings, Live
 from ic3.domain.runs import Progress, RecentRuns
 from ic3.domain.scope import AssetScope
@@ -92,4 +91,4 @@ def _answer(encoded: Encoded, request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 def _with_etag(body: bytes) -> Encoded:
-    return body, b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+    return body, etag_of(body).encode()

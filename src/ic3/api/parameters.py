@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
-from ic3.api.lists import Cursor, paged, word_in
+from ic3.api.lists import Cursor, paged, seen_as, word_in
 from ic3.domain.cursors import cursor_of
 from ic3.domain.etags import client_has, etag_of
 from ic3.domain.register import RegisterParameter
@@ -96,17 +96,13 @@ async def change(
     if_match: IfMatch = None,
 ) -> Response[RegisterParameter]:
     """Change fields of a parameter, if it is still as it was seen (If-Match)."""
-    if if_match is None:
-        raise ApiError(
-            428, "precondition required",
-            "send If-Match with the ETag of the parameter as you saw it",
-        )  # fmt: skip
+    seen = seen_as(if_match, "parameter")
     fields: dict[str, Any] = msgspec.to_builtins(data)
     if not fields:
         raise ApiError(422, "nothing to change", "name at least one field")
     actor = actor_of(request)
     try:
-        changed = await parameter_store.change(actor, _code(code), fields, if_match=if_match)
+        changed = await parameter_store.change(actor, _code(code), fields, if_match=seen)
     except UnknownHere:
         raise _unknown() from None
     except ChangedMeanwhile:

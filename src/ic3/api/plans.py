@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from ic3.api.callers import actor_of, principal_of
-from ic3.api.lists import begin_of, paged
+from ic3.api.lists import begin_of, paged, seen_as
 from ic3.clock import Clock
 from ic3.domain.alarms import Priority
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
@@ -172,17 +172,14 @@ async def patch(
     if_match: IfMatch = None,
 ) -> Response[PlanView]:
     """Change fields of a plan, if it is still as it was seen (If-Match)."""
-    if if_match is None:
-        raise ApiError(
-            428, "precondition required", "send If-Match with the ETag of the plan as you saw it"
-        )
+    seen = seen_as(if_match, "plan")
     given = {name: getattr(data, name) for name in data.__struct_fields__}
     fields = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     if "priority" in fields:
         fields["priority"] = Priority(fields["priority"])
     async with plan_desk.store.database.connection() as connection:
         plan = await change_plan(
-            connection, actor_of(request), principal_of(request).scope(), plan_id, if_match, fields
+            connection, actor_of(request), principal_of(request).scope(), plan_id, seen, fields
         )
     return await _answer(plan_desk, plan)
 

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
+from ic3.api.lists import Cursor, number_in, paged
+from ic3.domain.cursors import cursor_of
 from ic3.domain.replays import Job, JobKind, JobState, Scope
 from ic3.errors import ApiError
 from ic3.store.replays import ReplayStore
@@ -43,9 +45,10 @@ class JobView(msgspec.Struct):
 
 
 class Jobs(msgspec.Struct):
-    """The last jobs, newest first."""
+    """A page of jobs, newest first; ask on with `cursor=next`."""
 
     replays: list[JobView]
+    next: str | None
 
 
 class JobRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,10 +80,14 @@ class Cancelled(msgspec.Struct):
 
 async def listed(
     replays: NamedDependency[ReplayStore],
+    request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-) -> Jobs:
-    """Jobs with their progress, newest first."""
-    return Jobs([_view(each) for each in await replays.jobs(limit)])
+    cursor: Cursor = "",
+) -> Response[Jobs]:
+    """Jobs with their progress, newest first, a page at a time."""
+    found = await replays.jobs(limit, before=number_in(cursor))
+    onward = cursor_of(found[-1].id) if len(found) == limit else None
+    return paged(request, Jobs([_view(each) for each in found], onward), onward)
 
 
 async def start(

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
 from ic3.api.callers import principal_of
-from ic3.api.lists import Cursor, paged, word_in
+from ic3.api.lists import Cursor, number_in, paged, word_in
 from ic3.clock import Clock
 from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import time_text
@@ -62,10 +62,11 @@ class FeedEventView(msgspec.Struct):
 
 
 class FeedEvents(msgspec.Struct):
-    """The last events, newest first."""
+    """A page of events, newest first; ask on with `cursor=next`."""
 
     count: int
     events: list[FeedEventView]
+    next: str | None
 
 
 class StatesReader:
@@ -141,14 +142,18 @@ async def events(
     asset_scope: NamedDependency[AssetScope],
     request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-) -> FeedEvents:
+    cursor: Cursor = "",
+) -> Response[FeedEvents]:
     """Keys that appeared, vanished or returned, and changes of state, newest first."""
     serials = asset_scope.serials(principal_of(request))
     found = [
         FeedEventView(number, time_text(each.at_us), each.serial, each.event, each.detail)
-        for number, each in await state_store.recent_events(limit, serials)
+        for number, each in await state_store.recent_events(
+            limit, serials, before=number_in(cursor)
+        )
     ]
-    return FeedEvents(len(found), found)
+    onward = cursor_of(found[-1].id) if len(found) == limit else None
+    return paged(request, FeedEvents(len(found), found, onward), onward)
 
 
 def _time(us: int | None) -> str | None:

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from ic3.api.callers import actor_of
-from ic3.api.lists import Cursor, paged, word_in
+from ic3.api.lists import Cursor, paged, seen_as, word_in
 from ic3.clock import Clock
 from ic3.domain.access import KEY_PREFIX, key_hash
 from ic3.domain.cursors import cursor_of
@@ -162,10 +162,9 @@ async def change(
     if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
 ) -> Response[UserView]:  # fmt: skip
     """Change role, scope or name, disable or enable; tokens of older rights end within seconds."""
-    if if_match is None:
-        raise ApiError(428, "If-Match needed", "send If-Match with the ETag of the user as read")
+    seen = seen_as(if_match, "user")
     before = await _user(people, username)
-    if if_match != _etag(before):
+    if seen != _etag(before):
         raise _changed_since()
     role = Role(before.role) if data.role is msgspec.UNSET else data.role
     domains = before.domains if data.domains is msgspec.UNSET else data.domains

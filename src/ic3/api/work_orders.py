@@ -12,7 +12,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter,
 from litestar.response import Stream
 
 from ic3.api.callers import actor_of, principal_of
-from ic3.api.lists import begin_of, paged
+from ic3.api.lists import begin_of, paged, seen_as
 from ic3.clock import Clock
 from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
@@ -37,6 +37,7 @@ from ic3.domain.work_orders import (
     view_of,
 )
 from ic3.errors import ApiError, InputError
+from ic3.store.assignees import Assignee, assignees
 from ic3.store.attachments import Attachment, attachments_of
 from ic3.store.order_details import Check, Comment, Labour, Part, details_of
 from ic3.store.reliability import ReliabilityStore
@@ -175,6 +176,12 @@ class OneOrder(msgspec.Struct):
     attachments: list[Attachment]
 
 
+class Assignees(msgspec.Struct):
+    """Users who may be given work."""
+
+    assignees: list[Assignee]
+
+
 @dataclass(frozen=True, slots=True)
 class OrderDesk:
     """What the routes of work orders are made of."""
@@ -292,6 +299,14 @@ async def export(
     )
 
 
+async def may_be_given(
+    request: Request[Any, Any, Any], order_desk: NamedDependency[OrderDesk]
+) -> Assignees:
+    """Who may be given work in the caller's scope, at most 1,000 by name."""
+    async with order_desk.orders.database.connection() as connection:
+        return Assignees(await assignees(connection, principal_of(request).scope()))
+
+
 async def counts(
     request: Request[Any, Any, Any], order_desk: NamedDependency[OrderDesk]
 ) -> OrderCounts:
@@ -384,10 +399,7 @@ async def patch(
     if_match: IfMatch = None,
 ) -> Response[Acted]:
     """Change fields of an order, if it is still as it was seen (If-Match)."""
-    if if_match is None:
-        raise ApiError(
-            428, "precondition required", "send If-Match with the ETag of the order as you saw it"
-        )
+    seen = seen_as(if_match, "order")
     given = {name: getattr(data, name) for name in data.__struct_fields__}
     fields = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     if "priority" in fields:
@@ -396,7 +408,7 @@ async def patch(
         fields["due_at"] = _checked("due_at", fields["due_at"])
     async with order_desk.orders.database.connection() as connection:
         order = await change(
-            connection, actor_of(request), principal_of(request), order_id, if_match, fields,
+            connection, actor_of(request), principal_of(request), order_id, seen, fields,
             at=order_desk.clock.now(),
         )  # fmt: skip
     return _acted(order_desk, order)

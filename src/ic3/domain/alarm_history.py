@@ -10,6 +10,7 @@ import msgspec
 from ic3.domain.alarms import Alarm, Change
 from ic3.domain.envelope import time_text
 from ic3.domain.spreadsheets import Cell
+from ic3.domain.users import shows_alarm
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 END: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -62,7 +63,7 @@ class AlarmFilter:
 
     def shows(self, alarm: Alarm) -> bool:
         """Whether the caller may see an alarm."""
-        return self.scope is None or alarm.source_kind == "system" or alarm.domain in self.scope
+        return shows_alarm(self.scope, alarm.source_kind, alarm.domain)
 
 
 def searched(alarm: Alarm) -> str:

@@ -23,6 +23,11 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
+def shows_alarm(domains: frozenset[str] | None, source_kind: str, domain: str | None) -> bool:
+    """Whether an alarm is in a scope; those of the program itself concern everybody."""
+    return domains is None or source_kind == "system" or domain in domains
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A user whose token has been verified.
@@ -48,8 +53,8 @@ class Principal:
         return now_s - self.confirmed_s <= CONFIRMED_FOR_S
 
     def sees_alarm_of(self, source_kind: str, domain: str | None) -> bool:
-        """Whether an alarm is in scope; those of the program itself concern everybody."""
-        return source_kind == "system" or self.sees(domain)
+        """Whether an alarm is in scope."""
+        return shows_alarm(self.domains, source_kind, domain)
 
     def sees(self, domain: str | None) -> bool:
         """Whether a row of this domain is in scope; one without a domain is nobody's but all's."""

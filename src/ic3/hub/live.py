@@ -10,13 +10,13 @@ from msgspec import UNSET
 from ic3 import __version__
 from ic3.clock import Clock
 from ic3.domain.alarm_view import view_of
-from ic3.domain.alarms import Alarm, Alarms, Change
+from ic3.domain.alarms import Alarms, Change
 from ic3.domain.board import Board
 from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.status import AssetState, Feed
-from ic3.domain.users import Role
+from ic3.domain.users import Role, shows_alarm
 from ic3.hub.channel import Channel, Content, Made
 from ic3.hub.frames import (
     PROTOCOL,
@@ -311,14 +311,17 @@ class LiveHub:
         if change.alarm.source_kind == "asset":
             self._board.touch(change.alarm.source)
         for domains, channel in self._channels.items():
-            if _shows(domains, change.alarm):
+            if shows_alarm(domains, change.alarm.source_kind, change.alarm.domain):
                 channel.share(
                     AlarmFrame, what=change.what, alarm=view_of(change.alarm), who=change.who,
                     note=change.note,
                 )  # fmt: skip
 
     def _content(self, domains: Domains) -> Content:
-        alarms = [view_of(each) for each in self._alarms.open if _shows(domains, each)]
+        alarms = [
+            view_of(each) for each in self._alarms.open
+            if shows_alarm(domains, each.source_kind, each.domain)
+        ]  # fmt: skip
         rows = [each for each in self._board.rows() if self._sees(domains, each.serial)]
         return Content(rows, alarms, self._runs.progress().runs)
 
@@ -357,11 +360,6 @@ class LiveHub:
             if not watchers:
                 del self._watchers[serial]
         viewer.watched = ()
-
-
-def _shows(domains: Domains, alarm: Alarm) -> bool:
-    """Whether an alarm is in scope; those of the program itself concern everybody."""
-    return domains is None or alarm.source_kind == "system" or alarm.domain in domains
 
 
 def unheard(*, feed: Feed, latest: LatestReadings, runs: RecentRuns, clock: Clock) -> LiveHub:

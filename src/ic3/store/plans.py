@@ -13,6 +13,7 @@ from ic3.domain.etags import still_so
 from ic3.domain.plans import RECENT_DAYS, Basis, Due, Plan, RunHours, Unit
 from ic3.domain.work_orders import OrderKind, State
 from ic3.errors import ApiError
+from ic3.store.assignees import check_assignee
 from ic3.store.audit import record
 from ic3.store.pool import Connection, Database
 from ic3.store.work_orders import NewOrder, asset_of, create, unknown_asset
@@ -202,7 +203,7 @@ async def add_plan(
 
     Raises:
         ApiError: 404: the asset is unknown, or not for this user. 409: there are too many.
-            422: it would be in nobody's domain.
+            422: it would be in nobody's domain, or given to nobody who may act on it.
     """
     domain, category = new.domain, None
     if new.serial is not None:
@@ -212,6 +213,7 @@ async def add_plan(
         domain, category = row
     elif domains is not None and domain not in domains:
         raise ApiError(422, "domain required", "name a serial_number, or a domain that is yours")
+    await check_assignee(connection, new.assignee, domain)
     count = await (await connection.execute(COUNT_PLANS)).fetchone()
     if count is not None and count[0] >= PLANS_LIMIT:
         raise ApiError(409, "too many plans", f"there are {PLANS_LIMIT:,}")
@@ -239,11 +241,13 @@ async def change_plan(
     """Change fields of a plan; what it goes by stays, so that no due changes its name.
 
     Raises:
-        ApiError: 404, or 412: it is another by now.
+        ApiError: 404; 412: it is another by now; 422: nobody of this name may be given work.
     """
     before = await _locked(connection, plan_id, domains)
     if not still_so(if_match, plan_etag(before)):
         raise ApiError(412, "changed meanwhile", f"plan {plan_id} has changed; read it again")
+    if "assignee" in fields:
+        await check_assignee(connection, fields["assignee"], before.domain)
     changed = msgspec.structs.replace(before, **fields, version=before.version + 1)
     values = msgspec.structs.asdict(changed)
     await connection.execute(SAVE_PLAN, {**values, "checklist": Jsonb(changed.checklist)})

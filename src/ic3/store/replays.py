@@ -25,7 +25,8 @@ JOBS: Final = """
 SELECT id, kind, state, created_at, created_by, reason, filter, registry_version, began_at, from_at,
     until_at, cursor_at, cursor_serial, cursor_record, rows_done, envelopes_done, envelopes_total,
     error, finished_at
-FROM ic3_replay ORDER BY id DESC LIMIT %(limit)s
+FROM ic3_replay WHERE %(before)s::bigint IS NULL OR id < %(before)s
+ORDER BY id DESC LIMIT %(limit)s
 """
 JOB: Final = """
 SELECT id, kind, state, created_at, created_by, reason, filter, registry_version, began_at, from_at,
@@ -110,10 +111,10 @@ class ReplayStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def jobs(self, limit: int = 100) -> list[Job]:
-        """The last jobs, newest first."""
+    async def jobs(self, limit: int = 100, *, before: int | None = None) -> list[Job]:
+        """The last jobs, newest first; only those before a number, where one is named."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(JOBS, {"limit": limit})
+            cursor = await connection.execute(JOBS, {"limit": limit, "before": before})
             return [_job(row) for row in await cursor.fetchall()]
 
     async def job(self, number: int) -> Job | None:

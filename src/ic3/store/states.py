@@ -36,7 +36,8 @@ FROM jsonb_to_recordset(%(rows)s) AS given (at timestamptz, serial text, event t
 """
 RECENT_EVENTS: Final = """
 SELECT id, at, serial, event, detail FROM ic3_feed_event
-WHERE %(serials)s::text[] IS NULL OR serial IS NULL OR serial = ANY(%(serials)s)
+WHERE (%(serials)s::text[] IS NULL OR serial IS NULL OR serial = ANY(%(serials)s))
+    AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(limit)s
 """
 TRIM_EVENTS: Final = """
@@ -81,18 +82,23 @@ class StateStore:
                 await connection.execute(KEEP_EVENTS, {"rows": Jsonb(rows)})
 
     async def recent_events(
-        self, limit: int, serials: Sequence[str] | None = None
+        self, limit: int, serials: Sequence[str] | None = None, *, before: int | None = None
     ) -> list[tuple[int, Happened]]:
         """The last events with their numbers, newest first.
 
         Args:
             limit: How many at most.
             serials: Only of these assets and of the whole gateway; None is all.
+            before: Only those before this number; None is all.
         """
         async with self._database.connection() as connection:
             cursor = await connection.execute(
                 RECENT_EVENTS,
-                {"limit": limit, "serials": None if serials is None else list(serials)},
+                {
+                    "limit": limit,
+                    "serials": None if serials is None else list(serials),
+                    "before": before,
+                },
             )
             return [
                 (number, Happened(microseconds(at), serial, FeedEvent(event), detail))

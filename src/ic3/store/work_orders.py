@@ -28,6 +28,7 @@ from ic3.domain.work_orders import (
     may_work_on,
 )
 from ic3.errors import ApiError
+from ic3.store.assignees import check_assignee
 from ic3.store.audit import record
 from ic3.store.pool import Connection, Database
 from ic3.store.telemetry import microseconds, moment
@@ -410,6 +411,9 @@ async def create(
             plan, has an order. 422: it would be in nobody's domain.
     """
     domain, category = await _asset(connection, new, domains)
+    if new.of_plan is None:
+        # The due of a plan gets its order, though who was to do it has left.
+        await check_assignee(connection, new.assignee, domain)
     sla = {each.priority: each for each in await _sla(connection)}[new.priority]
     alarm_id, source_kind, source, condition = new.from_alarm or (None, None, None, None)
     plan_id, plan_due = new.of_plan or (None, None)
@@ -510,6 +514,8 @@ async def change(
     changed = msgspec.structs.replace(
         order, **{name: value for name, value in fields.items() if name != "due_at"}
     )
+    if "assignee" in fields:
+        await check_assignee(connection, changed.assignee, order.domain)
     if order.state is State.ASSIGNED and changed.assignee is None and changed.team is None:
         raise ApiError(422, "nobody assigned", "an order that is assigned needs somebody")
     changed = await _with_dues(connection, changed, fields)
@@ -571,13 +577,14 @@ async def move(
         at: Now.
 
     Raises:
-        ApiError: 403, 404, 409 or 412.
+        ApiError: 403, 404, 409, 412 or 422.
     """
     order = await locked(connection, order_id, principal, if_match)
     planned = order
     if assigned is not None:
         if not principal.role.covers(Role.ENGINEER):
             raise ApiError(403, "forbidden", "assignee and team are set by engineers")
+        await check_assignee(connection, assigned[0], order.domain)
         planned = msgspec.structs.replace(order, assignee=assigned[0], team=assigned[1])
     try:
         check_step(
