@@ -1454,8 +1454,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Jobs with their progress, newest first
-         * @description Jobs with their progress, newest first.
+         * Jobs with their progress, newest first, a page at a time
+         * @description Jobs with their progress, newest first, a page at a time.
          */
         get: operations["ApiReplaysListed"];
         put?: never;
@@ -1846,6 +1846,26 @@ export interface paths {
          * @description All work orders that a list would have, as CSV.
          */
         get: operations["ApiWorkOrdersCsvExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work-orders/assignees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may be given work in the caller's scope, at most 1,000 by name
+         * @description Who may be given work in the caller's scope, at most 1,000 by name.
+         */
+        get: operations["ApiWorkOrdersAssigneesMayBeGiven"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2799,6 +2819,22 @@ export interface components {
             tags: components["schemas"]["RegisterTag"][];
         };
         /**
+         * Assignee
+         * @description Somebody who may be given work; `domains` is null for all.
+         */
+        Assignee: {
+            username: string;
+            full_name: string | null;
+            domains: string[] | null;
+        };
+        /**
+         * Assignees
+         * @description Users who may be given work.
+         */
+        Assignees: {
+            assignees: components["schemas"]["Assignee"][];
+        };
+        /**
          * Attachment
          * @description A file at an order.
          */
@@ -3175,11 +3211,12 @@ export interface components {
         };
         /**
          * FeedEvents
-         * @description The last events, newest first.
+         * @description A page of events, newest first; ask on with `cursor=next`.
          */
         FeedEvents: {
             count: number;
             events: components["schemas"]["FeedEventView"][];
+            next: string | null;
         };
         /**
          * FileRefused
@@ -3425,10 +3462,11 @@ export interface components {
         };
         /**
          * Jobs
-         * @description The last jobs, newest first.
+         * @description A page of jobs, newest first; ask on with `cursor=next`.
          */
         Jobs: {
             replays: components["schemas"]["JobView"][];
+            next: string | null;
         };
         /**
          * KeyList
@@ -5366,6 +5404,8 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -5376,6 +5416,8 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6952,6 +6994,8 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -6962,6 +7006,8 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7615,6 +7661,26 @@ export interface operations {
                 };
                 content: {
                     "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiWorkOrdersAssigneesMayBeGiven: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Assignees"];
                 };
             };
         };
