@@ -114,6 +114,15 @@ DUTIES: Final = {
         metrics="done: `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [architecture](../architecture.md#state)",
     ),
+    "pump_health": Duties(
+        run_log="done: one row of `ic3_analytics_run` a round, failed ones included",
+        back_off="exempt: its interval of five minutes is its pause; what a round missed the next"
+        " one takes up",
+        stop=STOPS,
+        metrics="done: `ic3_analytics_runs`, `ic3_analytics_run_duration_seconds`, `ic3_findings`,"
+        " `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [analytics](../howto/analytics.md)",
+    ),
     "rollup": Duties(
         run_log="exempt: it reads no telemetry; what is to be rolled up stands in"
         " `ic3_rollup_dirty` until it is",

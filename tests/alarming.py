@@ -9,6 +9,7 @@ from ic3.clock import Clock
 from ic3.domain.alarm_rules import Rule, RuleTable
 from ic3.domain.alarms import Alarm, Alarms, Change
 from ic3.domain.envelope import Envelope, Value
+from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.domain.status import AssetState, Feed
@@ -88,12 +89,14 @@ class Control:
         self.rules = RuleTable(rules or (LOW,))
         self.news, self.noticed = News(), Noticed(self.clock)
         self.away: str | None = None
+        self.figures = Figures()
         self.spool_share = 0.0
         self.records = 0
         self.worker = Worker(
             alarms=self.alarms, rules=self.rules, news=self.news, noticed=self.noticed,
             feed=self.feed, latest=self.latest, away=lambda: self.away,
-            spool_share=lambda: self.spool_share, interval_s=interval_s, clock=self.clock,
+            spool_share=lambda: self.spool_share, figures=self.figures, interval_s=interval_s,
+            clock=self.clock,
         )  # fmt: skip
         self.compile()
 

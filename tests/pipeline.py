@@ -12,6 +12,7 @@ from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms
+from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import Router
 from ic3.domain.returns import Returns
@@ -29,9 +30,12 @@ from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.findings import FindingStore
+from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
@@ -39,6 +43,7 @@ from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
+from ic3.store.pump_health import PumpStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
@@ -121,7 +126,10 @@ class Pipeline:
             access_store=AccessStore(database, token_life_s=900, clock=clock),
             audits=AuditStore(database), audit_days=180,
             feed=feed, latest=self.latest, runs=runs, alarms=Alarms(), rules=RuleTable(),
-            news=News(), noticed=Noticed(clock), away=database.availability.why_away,
+            figures=Figures(), five_minutes=FiveMinuteStore(database),
+            findings=FindingStore(database), analytics=AnalyticsStore(database),
+            pumps=PumpStore(database), news=News(), noticed=Noticed(clock),
+            away=database.availability.why_away,
             spool_share=self.spool.share, alarm_store=AlarmStore(database),
             journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,
             clock=clock, observe=tell,

@@ -276,6 +276,20 @@ class RolledUp:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalyticsRan:
+    """An analytics worker has judged a stretch of time; history opens no finding."""
+
+    worker: str
+    origin: str
+    judged: int
+    not_computed: int
+    opened: int
+    closed: int
+    duration_ms: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedOrders:
     """Plans of preventive maintenance made work orders."""
 
@@ -396,6 +410,7 @@ Observation = (
     | DatabaseBack
     | PartitionsKept
     | RolledUp
+    | AnalyticsRan
     | PlannedOrders
     | PlanFailed
     | ClientClosed

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ic3.observations import (
     AlarmHistoryLost,
+    AnalyticsRan,
     AssetsJudged,
     BreakerClosed,
     BreakerOpened,
@@ -166,6 +167,8 @@ class LogObserver:
                 pass  # counted; once in five minutes at least
             case FramesDropped() | SnapshotSent() | Resynced():
                 pass  # counted; a thousand clients may do so at once
+            case AnalyticsRan() as ran:
+                self._analysed(ran)
             case PlannedOrders(number):
                 log.info("planned work orders made", orders=number)
             case PlanFailed(plan, error):
@@ -184,6 +187,15 @@ class LogObserver:
                 log.info("stopping", why=why)
             case _:
                 assert_never(observation)
+
+    def _analysed(self, ran: AnalyticsRan) -> None:
+        """A line where findings came or went, of the past, or where it failed; else a metric."""
+        if ran.error is not None or ran.opened or ran.closed or ran.origin == "history":
+            (self._log.warning if ran.error else self._log.info)(
+                "analytics", worker=ran.worker, origin=ran.origin, judged=ran.judged,
+                not_computed=ran.not_computed, opened=ran.opened, closed=ran.closed,
+                duration_ms=ran.duration_ms, error=ran.error or "",
+            )  # fmt: skip
 
     def _notified(self, tried: NotificationTried) -> None:
         """A line where it went wrong first or for good; what went well is counted."""
@@ -295,6 +307,17 @@ class MetricsObserver:
         self._success = Gauge(
             "ic3_last_success_timestamp_seconds", "Last good run.", registry=registry
         )
+        self._analytics = Counter(
+            "ic3_analytics_runs", "Rounds of the analytics.", ["worker", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self._analytics_s = Histogram(
+            "ic3_analytics_run_duration_seconds", "Rounds of the analytics.", ["worker"],
+            registry=registry,
+        )  # fmt: skip
+        self._findings = Counter(
+            "ic3_findings", "Findings of live rounds.", ["worker", "change"], registry=registry
+        )
         self._away = Gauge("ic3_database_away", "1 while it is away.", registry=registry)
         self._closed = Counter(
             "ic3_ws_closed", "Live clients closed by us.", ["reason"], registry=registry
@@ -357,6 +380,8 @@ class MetricsObserver:
                     ("success", success), ("failed", failed), ("skipped", skipped),
                 ):  # fmt: skip
                     self._cmms.labels(outcome).inc(number)
+            case AnalyticsRan() as ran:
+                self._analysed(ran)
             case RolledUp(written):
                 self._rows.labels("ic3_rollup_5m").inc(written)
             case AssetsJudged() as judged:
@@ -392,6 +417,13 @@ class MetricsObserver:
                 self._requests.inc()
             case _:
                 pass
+
+    def _analysed(self, ran: AnalyticsRan) -> None:
+        self._analytics.labels(ran.worker, "failed" if ran.error else "ok").inc()
+        self._analytics_s.labels(ran.worker).observe(ran.duration_ms / 1000)
+        if ran.origin == "live":
+            self._findings.labels(ran.worker, "opened").inc(ran.opened)
+            self._findings.labels(ran.worker, "closed").inc(ran.closed)
 
     def _judged(self, judged: AssetsJudged) -> None:
         for state, number in judged.states.items():

@@ -20,6 +20,7 @@ from ic3.api.alarms import AlarmsReader
 from ic3.api.attachments import AttachmentDesk
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
 from ic3.api.cmms_sync import CmmsSync
+from ic3.api.findings import FindingDesk
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import (
@@ -72,6 +73,7 @@ from ic3.store.access import AccessStore
 from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.analytics import AnalyticsStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.assets import AssetStore
 from ic3.store.attachment_files import AttachmentFiles
@@ -79,7 +81,9 @@ from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.cmms import CmmsStore
 from ic3.store.conflicts import ConflictStore
+from ic3.store.dma import DmaStore
 from ic3.store.exports import ExportStore
+from ic3.store.findings import FindingStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.layers import MapReader
@@ -87,10 +91,12 @@ from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
+from ic3.store.nrw import NrwStore
 from ic3.store.order_details import DetailStore
 from ic3.store.parameters import ParameterStore
 from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
+from ic3.store.pump_health import PumpStore
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
 from ic3.store.reliability import ReliabilityStore
@@ -415,6 +421,9 @@ async def serving(
             "alarms_reader": AlarmsReader(alarms, journal, AlarmStore(requests), clock, ZONE),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
+            "finding_desk": FindingDesk(FindingStore(requests), clock),
+            "analytics_store": AnalyticsStore(requests), "dma_store": DmaStore(requests),
+            "nrw_store": NrwStore(requests), "pump_store": PumpStore(requests),
             "snapshots": SnapshotReader(numbered),
             "streams": Streams(
                 hub=numbered, clock=clock, observe=told.append, admission=admission

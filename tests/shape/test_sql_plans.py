@@ -131,6 +131,29 @@ INSERT INTO ic3_login (login_id, username, began_at, used_at, confirmed_at, expi
     SELECT 'login ' || n, 'user ' || n % 3000, now(), now(), now(),
         '2026-06-15Z'::timestamptz + n * interval '1 minute', '127.0.0.1', ''
     FROM generate_series(1, 20000) n;
+INSERT INTO ic3_finding (kind, cause, asset_id, category, domain, opened_at, since, last_seen_at,
+    closed_at, state, severity, peak_severity, confidence, peak_confidence, sentence, verdict)
+    SELECT 'process', 'process', n, 'pump', 'DEL-D08', at, at, at,
+        CASE WHEN n <= 19900 THEN at END, CASE WHEN n > 19900 THEN 'open' ELSE 'closed' END,
+        5, 5, 80, 80, 'x', CASE WHEN n % 50 = 0 THEN 'true_alarm' END
+    FROM generate_series(1, 20000) n,
+        LATERAL (SELECT '2026-06-15Z'::timestamptz - (20000 - n) * interval '1 minute' AS at) t;
+INSERT INTO ic3_analytics_run (worker, run_at, origin, from_at, until_at)
+    SELECT 'anomaly', opened_at, 'live', opened_at, opened_at FROM ic3_finding;
+INSERT INTO ic3_rollup_5m (bucket_at, asset_id, tag_code, param_id, row_count, good_count,
+    used_count, value_sum, resets)
+    SELECT '2026-06-15Z'::timestamptz - n % 24 * interval '5 minutes', n / 24 + 1, 'P1', 1, 1, 1, 1,
+        1, 0 FROM generate_series(0, 47999) n;
+INSERT INTO ic3_pump_day (asset_id, day, coverage, run_h, known_h, starts, worst, provisional,
+    computed_at)
+    SELECT n / 50 + 1, '2026-06-15'::date - n % 50, 1, 1, 1, 1, '', false, now()
+    FROM generate_series(0, 19999) n;
+INSERT INTO ic3_nrw_day (dma_id, day, domain, computed_at, definition_version, report, leak)
+    SELECT 'D' || n / 50, '2026-06-15'::date - n % 50, 'DEL-D08', now(), 1, '{}', '{}'
+    FROM generate_series(0, 19999) n;
+INSERT INTO ic3_sensor_trust (asset_id, tag_code, computed_at, trust, completeness, timeliness,
+    validity, liveness, consistency)
+    SELECT asset_id, 'P1', now(), 90, 1, 1, 1, 1, 1 FROM ic3_asset_master;
 INSERT INTO ic3_refresh_token (token_hash, login_id, issued_at)
     SELECT sha256(n::text::bytea), 'login ' || n % 20000, now() FROM generate_series(1, 40000) n;
 """
@@ -213,7 +236,95 @@ HOURS: Final[Mapping[str, Any]] = {
     "order_id": None,
 }  # fmt: skip
 
+OF_FINDING: Final[Mapping[str, Any]] = {"id": 4711, "scope": ["DEL-D08"]}
+SPAN_OF_FINDINGS: Final[Mapping[str, Any]] = {
+    "scope": None, "from_at": NOW - timedelta(hours=2), "until_at": NOW,
+}  # fmt: skip
+SEEN_ROWS: Final = Jsonb([{"number": 0, "asset_id": 1, "cause": "process"}])
+A_STATE: Final[Mapping[str, Any]] = {
+    "worker": "anomaly", "subject": "pump", "model_version": "1", "seen_until": NOW,
+    "saved_at": NOW, "state": b"x",
+}  # fmt: skip
+
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "analytics.ALL_TRUST": {},
+    "analytics.FORGET_STATES": {"worker": "anomaly", "subjects": ["pump"]},
+    "analytics.KEEP_STATE": A_STATE,
+    "analytics.KEEP_TRUST": {"rows": Jsonb([])},
+    "analytics.LOG_RUN": {
+        "worker": "nrw", "run_at": NOW, "origin": "live", "from_at": NOW, "until_at": NOW,
+        "judged": 1, "not_computed": 0, "reasons": Jsonb({}), "opened": 0, "updated": 0,
+        "closed": 0, "duration_ms": 1, "error_msg": None,
+    },
+    "analytics.RUNS": {"before": 10**9, "worker": "anomaly", "limit": 100},
+    "analytics.STATES": {"worker": "anomaly"},
+    "analytics.TRIM_RUNS": {"before": NOW - timedelta(days=10)},
+    "analytics.TRUST": {
+        "now": NOW, "trust": -1.0, "asset_id": 0, "tag_code": "", "below": None, "serial": None,
+        "scope": ["DEL-D08"], "limit": 100,
+    },
+    "dma.ADD": {
+        "dma_id": "D1", "version": 1, "valid_from": NOW, "domain": None, "definition": Jsonb({}),
+        "at": NOW, "who": "asha",
+    },
+    "dma.AREA": {"dma_id": "D1", "scope": None},
+    "dma.AREAS": {},
+    "dma.DEFINITIONS": {"dma_id": "D1", "scope": None},
+    "dma.INSTRUMENTS": {"dma_ids": ["D1"]},
+    "dma.KNOWN_KEYS": {"serials": ["asset 1"]},
+    "five_minutes.EXTENT": {"asset_ids": [1, 2], "from_at": NOW},
+    "five_minutes.FIVE_MINUTES": {
+        "asset_ids": [1, 2], "from_at": NOW, "until_at": NOW, "tags": ["P1"],
+    },
+    "nrw.DAYS": {
+        "dma_id": "D7", "before": NOW.date(), "from_day": NOW.date(), "scope": None, "limit": 100,
+    },
+    "nrw.KEEP": {"rows": Jsonb([])},
+    "nrw.KEEP_DAYS": {"rows": Jsonb([])},
+    "nrw.LIST": {"after": "", "dma_id": None, "domain": None, "scope": None, "limit": 100},
+    "pump_health.DAYS": {
+        "asset_id": 7, "before": NOW.date(), "from_day": NOW.date(), "limit": 100,
+    },
+    "pump_health.INDICES": {"asset_ids": [1, 2], "after": NOW.date(), "until": NOW.date()},
+    "pump_health.KEEP": {"rows": Jsonb([])},
+    "pump_health.KEEP_DAYS": {"rows": Jsonb([])},
+    "pump_health.KEEP_PLATE": {
+        "asset_id": 1, "version": 1, "plate": Jsonb({}), "vibration_class": "x",
+        "overhauled_at": None, "at": NOW, "who": "asha",
+    },
+    "pump_health.LIST": {
+        "after": 0, "serial": None, "domain": None, "below": None, "scope": None, "limit": 100,
+    },
+    "pump_health.PLATES": {"asset_id": None},
+    "pump_health.PUMP": {"serial": "asset 1", "scope": None},
+    "pump_health.RATINGS": {"asset_ids": [1, 2]},
+    "findings.AGAIN": {"rows": SEEN_ROWS, "recent_at": NOW},
+    "findings.CLOSE": {
+        "at": NOW, "kind": "process", "gone_at": NOW, "asset_ids": [1, 2], "dma_ids": [],
+    },
+    "findings.COUNTS": SPAN_OF_FINDINGS,
+    "findings.EVIDENCE": {"id": 4711},
+    "findings.FIGURES": SPAN_OF_FINDINGS,
+    "findings.JUDGED": {"kind": "process", "after": NOW},
+    "findings.LOCK": OF_FINDING,
+    "findings.ONE": OF_FINDING,
+    "findings.OPEN": {"at": NOW, "rows": Jsonb([])},
+    "findings.PAGE": {
+        "before": 10**9, "scope": ["DEL-D08"], "kinds": None, "states": None, "verdicts": None,
+        "active": None, "serial": None, "category": None, "domain": None, "dma_id": None,
+        "least_severity": None, "least_confidence": None, "from_at": None, "until_at": None,
+        "limit": 100,
+    },
+    "findings.PRECISION": {},
+    "findings.SAVE": {
+        "state": "open", "acknowledged_at": None, "acknowledged_by": None, "verdict": None,
+        "verdict_by": None, "verdict_at": None, "verdict_note": None, "work_order_id": None,
+        "id": 4711,
+    },
+    "findings.SEEN_AGAIN": {"at": NOW, "rows": Jsonb([{"id": 1}])},
+    "findings.SET_ORDERS_RETURNED": {"at": NOW, "ids": [1]},
+    "findings.TRIM": {"before": NOW - timedelta(days=20)},
+    "findings.WORST_NOW": {},
     "attachments.ATTACHMENT": {**BY_SCOPE, **OF_ORDER},
     "attachments.ATTACHMENTS": OF_ORDER,
     "attachments.DELETE_ATTACHMENT": {"id": 1, **OF_ORDER},
@@ -660,6 +771,9 @@ STAGING: Final = ("monitoring.STAGE_READINGS", "telemetry.STAGE_TELEMETRY")
 DEFINES: Final = "defines a table; EXPLAIN takes no definitions"
 COPIES: Final = "COPY; EXPLAIN takes none, and it has no plan"
 NOT_PLANNED: Final[Mapping[str, str]] = {
+    "dma.TAKE_TURN": "LOCK; EXPLAIN takes none",
+    "pump_health.DEFAULT_CLASS": "a word, no statement",
+    "findings.PLAN_FOR_FILTERS": "SET; EXPLAIN takes none",
     "work_orders.PLAN_FOR_FILTERS": "SET; EXPLAIN takes none",
     "mappings.COUNT_LIMIT": "SET; EXPLAIN takes none",
     "migrate.COMMENT_LOG": DEFINES,
@@ -699,6 +813,9 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "work_orders.PAGE_BY_PRIORITY", "work_orders.PAGE_BY_UPDATED",
         "work_orders.PAGE_OF_ASSET", "work_orders.OPEN_OF_ALARM", "work_orders.SAVE_ORDER",
         "work_orders.WATCHED", "work_orders.SET_RETURNED", "work_orders.FIND_ASSET",
+        "findings.AGAIN", "findings.CLOSE", "findings.ONE", "findings.LOCK", "findings.EVIDENCE",
+        "five_minutes.FIVE_MINUTES", "nrw.DAYS", "pump_health.DAYS", "pump_health.INDICES",
+        "findings.SAVE", "findings.SEEN_AGAIN", "findings.WORST_NOW", "analytics.RUNS",
         "order_details.CHECKS", "order_details.LABOUR", "order_details.PARTS",
         "order_details.COMMENTS", "order_details.EVENTS", "order_details.COUNT_ENTRIES",
         "order_details.SET_CHECK", "attachments.ATTACHMENT", "attachments.ATTACHMENTS",

@@ -11,6 +11,7 @@ from ic3.api.alarm_acts import AlarmDesk
 from ic3.api.alarms import AlarmsReader
 from ic3.api.attachments import AttachmentDesk
 from ic3.api.auth import Logins, Passwords, Throttle, Tickets, Tokens
+from ic3.api.findings import FindingDesk
 from ic3.api.health import ReadinessReader
 from ic3.api.history import HistoryReader
 from ic3.api.live import (
@@ -57,23 +58,28 @@ from ic3.store.access import AccessStore
 from ic3.store.alarm_kpi import KpiStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.analytics import AnalyticsStore
 from ic3.store.api_keys import ApiKeyStore
 from ic3.store.assets import AssetStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
 from ic3.store.conflicts import ConflictStore
+from ic3.store.dma import DmaStore
 from ic3.store.exports import ExportStore
+from ic3.store.findings import FindingStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.layers import MapReader
 from ic3.store.logins import LoginStore
 from ic3.store.mappings import MappingStore
 from ic3.store.network import NetworkStore
+from ic3.store.nrw import NrwStore
 from ic3.store.order_details import DetailStore
 from ic3.store.parameters import ParameterStore
 from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
+from ic3.store.pump_health import PumpStore
 from ic3.store.quarantine import QuarantineStore
 from ic3.store.register import RegisterStore
 from ic3.store.reliability import ReliabilityStore
@@ -158,6 +164,9 @@ def http_server(
             ),
             "alarm_desk": AlarmDesk(alarms, journal, AlarmStore(requests), clock),
             "rule_store": RuleStore(requests), "kpi_store": KpiStore(requests),
+            "finding_desk": FindingDesk(FindingStore(requests), clock),
+            "analytics_store": AnalyticsStore(requests), "dma_store": DmaStore(requests),
+            "nrw_store": NrwStore(requests), "pump_store": PumpStore(requests),
             "snapshots": SnapshotReader(live),
             "streams": Streams(
                 hub=live, clock=clock, observe=tell, admission=admission

@@ -30,6 +30,7 @@ from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms
 from ic3.domain.board import Board
+from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.returns import Returns
@@ -49,9 +50,12 @@ from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.findings import FindingStore
+from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.migrate import migrate
@@ -60,6 +64,7 @@ from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
 from ic3.store.presence import keep_presence
+from ic3.store.pump_health import PumpStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.states import StateStore
@@ -203,7 +208,10 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         hub=hub, live=live, feed=feed, latest=latest, runs=runs, ended=EndedSweeps(tell),
         access=access, access_events=events, access_store=access_store,
         audits=AuditStore(keeper), audit_days=settings.audit_days,
-        alarms=alarms, rules=rules, rule_store=RuleStore(keeper), news=News(), noticed=noticed,
+        alarms=alarms, rules=rules, rule_store=RuleStore(keeper), figures=Figures(),
+        five_minutes=FiveMinuteStore(keeper), findings=FindingStore(keeper),
+        analytics=AnalyticsStore(keeper), pumps=PumpStore(keeper), news=News(),
+        noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,
     )  # fmt: skip

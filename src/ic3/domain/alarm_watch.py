@@ -8,6 +8,7 @@ from ic3.domain.alarm_points import Points
 from ic3.domain.alarm_sources import CLOCK, SOURCE, Clocks, SourceWords
 from ic3.domain.alarms import Alarms, Finding
 from ic3.domain.envelope import Envelope
+from ic3.domain.figures import PARAMETERS as FIGURES
 from ic3.domain.freshness import Freshness, State
 
 _SPEAKS: Final[Mapping[State, Speaks]] = {
@@ -56,7 +57,7 @@ class AssetWatch:
             )
             for each in self._alarms.open
             if each.active and each.source_kind == "asset" and each.rule_id is not None
-            and (each.source, each.condition) not in watched
+            and each.tag not in FIGURES and (each.source, each.condition) not in watched
         ]  # fmt: skip
         return over + orphans
 

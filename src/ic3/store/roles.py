@@ -138,6 +138,9 @@ _MEASURED: Final = (
     "ic3_asset_monitoring_data", "ic3_asset_monitoring_latest", "ic3_ingest_run_log",
     "ic3_rollup_5m", "ic3_rollup_1h", "ic3_rollup_zone", "ic3_asset_state", "ic3_feed_event",
 )  # fmt: skip
+_ANALYSED: Final = (
+    "ic3_sensor_trust", "ic3_pump_health", "ic3_pump_day", "ic3_nrw", "ic3_nrw_day",
+)  # fmt: skip
 # Of tables that are not named a role has what stands under the empty name.
 _RIGHTS: Final[Mapping[str, Mapping[str, LiteralString]]] = {
     INGEST: dict.fromkeys(_INGESTED, "SELECT, INSERT, UPDATE") | dict.fromkeys(
@@ -145,12 +148,14 @@ _RIGHTS: Final[Mapping[str, Mapping[str, LiteralString]]] = {
          "ic3_dma", "schema_migrations"), "SELECT",
     ),
     API: {"": "SELECT, INSERT, UPDATE, DELETE"} | dict.fromkeys(
-        (*_MEASURED, "schema_migrations", "ic3_audit_cut", "ic3_asset_latest_reading"), "SELECT",
+        (*_MEASURED, *_ANALYSED, "ic3_analytics_run", "schema_migrations", "ic3_audit_cut",
+         "ic3_asset_latest_reading"), "SELECT",
     ) | dict.fromkeys(("audit_log", "ic3_work_order_event"), "SELECT, INSERT") | {
-        "ic3_reader": ""
+        "ic3_reader": "", "ic3_model_state": "",
     },
     READER: dict.fromkeys(
-        (*_MEASURED, "ic3_asset_latest_reading", "ic3_asset_master", "ic3_parameter_master",
+        (*_MEASURED, *_ANALYSED, "ic3_finding", "ic3_dma_definition",
+         "ic3_asset_latest_reading", "ic3_asset_master", "ic3_parameter_master",
          "ic3_asset_tag_map", "ic3_dma", "ic3_alarm", "ic3_alarm_event", "ic3_alarm_hold",
          "ic3_alarm_rule", "ic3_work_order", "ic3_work_order_event", "ic3_maintenance_plan",
          "ic3_network_node", "ic3_network_link", "ic3_network_valve"), "SELECT",

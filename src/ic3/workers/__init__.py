@@ -10,6 +10,7 @@ from ic3.domain.access import Access, PendingEvents
 from ic3.domain.alarm_journal import AlarmJournal
 from ic3.domain.alarm_rules import RuleTable
 from ic3.domain.alarms import Alarms as OpenAlarms
+from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.notify import RouteKind, Router
 from ic3.domain.returns import Returns
@@ -24,15 +25,19 @@ from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_rules import RuleStore
 from ic3.store.alarms import AlarmStore
+from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.findings import FindingStore
+from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
+from ic3.store.pump_health import PumpStore
 from ic3.store.register import RegisterStore
 from ic3.store.replays import ReplayStore
 from ic3.store.rollups import RollupStore
@@ -47,6 +52,7 @@ from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.notify import Notify
 from ic3.workers.plans import Plans
 from ic3.workers.poll import Poll
+from ic3.workers.pump_health import PumpHealth
 from ic3.workers.replay import Replay
 from ic3.workers.retention import Retention
 from ic3.workers.rollup import Rollup
@@ -97,6 +103,11 @@ class Parts:
     audit_days: int
     alarms: OpenAlarms
     rules: RuleTable
+    figures: Figures
+    five_minutes: FiveMinuteStore
+    findings: FindingStore
+    analytics: AnalyticsStore
+    pumps: PumpStore
     news: News
     noticed: Noticed
     away: Callable[[], str | None]
@@ -173,7 +184,7 @@ def _alarms(parts: Parts) -> Worker:
     return Alarms(
         alarms=parts.alarms, rules=parts.rules, news=parts.news, noticed=parts.noticed,
         feed=parts.feed, latest=parts.latest, away=parts.away, spool_share=parts.spool_share,
-        interval_s=parts.interval_s, clock=parts.clock,
+        figures=parts.figures, interval_s=parts.interval_s, clock=parts.clock,
     )  # fmt: skip
 
 
@@ -191,6 +202,14 @@ def _plans(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _pump_health(parts: Parts) -> Worker:
+    return PumpHealth(
+        values=parts.five_minutes, store=parts.pumps, findings=parts.findings,
+        analytics=parts.analytics, latest=parts.latest, figures=parts.figures, zone=parts.zone,
+        clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -205,4 +224,5 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _alarms,
     _notify,
     _plans,
+    _pump_health,
 )

@@ -13,6 +13,8 @@ from ic3.domain.alarm_watch import AssetWatch
 from ic3.domain.alarms import Alarms as OpenAlarms
 from ic3.domain.alarms import Finding
 from ic3.domain.envelope import Envelope
+from ic3.domain.figure_watch import FigureWatch
+from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
 from ic3.domain.status import Feed
@@ -122,10 +124,11 @@ class Alarms:
     def __init__(
         self, *, alarms: OpenAlarms, rules: RuleTable, news: News, noticed: Noticed, feed: Feed,
         latest: LatestReadings, away: Callable[[], str | None], spool_share: Callable[[], float],
-        interval_s: float, clock: Clock,
+        figures: Figures, interval_s: float, clock: Clock,
     ) -> None:  # fmt: skip
         self._alarms = alarms
         self._rules = rules
+        self._figures = FigureWatch(figures, alarms)
         self._news = news
         self._noticed = noticed
         self._feed = feed
@@ -162,8 +165,10 @@ class Alarms:
             self.assets.judge(self._latest.frozen, now=now, now_us=now_us)
             self._judged = now
         found = [*self.assets.evaluate(now=now), *self._system.evaluate(self._facts(now))]
+        found += self._figures.adopt(self._rules.rules, rules_version=self._rules.version, now=now)
+        found += self._figures.evaluate(now=now)
         if now - self._told >= TELL_AGAIN_S:
-            found += self.assets.standing()
+            found += [*self.assets.standing(), *self._figures.standing()]
             self._told = now
         self._report(found, now_us)
         self._alarms.expire(now_us)

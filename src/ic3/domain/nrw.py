@@ -1,0 +1,155 @@
+"""Non-revenue water of a district as it is stored and shown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from ic3.domain.spreadsheets import Cell
+
+CSV_HEADINGS: Final = (
+    "dma_id", "name", "domain", "from_utc", "until_utc", "input_m3", "input_band_m3",
+    "nrw_percent", "nrw_band_percent", "nrw_m3", "real_losses_m3", "mnf_m3_h",
+    "night_flow_refusal", "supply_h_a_day", "ili", "ili_band", "loss_m3_h", "leak_probability",
+    "burst_probability", "completeness", "provisional",
+)  # fmt: skip
+DAY_HEADINGS: Final = ("day", *CSV_HEADINGS)
+
+
+class Band(msgspec.Struct, frozen=True):
+    """A figure with half the width of its 95 % band; `value` null where it is not computed.
+
+    Attributes:
+        reason: Why it is not computed; empty where it is.
+    """
+
+    value: float | None
+    band: float | None
+    unit: str
+    reason: str = ""
+
+
+class Leak(msgspec.Struct, frozen=True, kw_only=True):
+    """What the nightly and the hourly layer say.
+
+    Attributes:
+        leak_probability: 0 to 1, from the nightly layer; null where it is not computed, see reason.
+        burst_probability: 0 to 1, from the hourly layer.
+        loss_m3_h: Excess of the night inflow over its baseline, with half its band.
+        nights: Nights that the nightly layer has seen; hours likewise.
+        leak_since: Estimated begin; null where there is none. burst_since likewise.
+    """
+
+    leak_probability: float | None = None
+    leak_reason: str = ""
+    leak_since: datetime | None = None
+    burst_probability: float | None = None
+    burst_reason: str = ""
+    burst_since: datetime | None = None
+    loss_m3_h: float | None = None
+    loss_band_m3_h: float | None = None
+    nights: int = 0
+    hours: int = 0
+
+
+class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a district that a list shows, each with its unit, band and reason.
+
+    Attributes:
+        completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
+        age_s: Seconds since the end of the readings they are made of; null for a past day.
+        definition_version: They were computed by.
+        supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
+        ili_band: A to D; `ili_warnings` say where the index does not hold.
+    """
+
+    dma_id: str
+    name: str
+    domain: str | None
+    from_at: datetime
+    until_at: datetime
+    computed_at: datetime
+    age_s: float | None
+    definition_version: int
+    completeness: float
+    provisional: bool
+    input: Band
+    nrw_percent: Band
+    nrw: Band
+    real_losses: Band
+    night_flow: Band
+    supply_hours_a_day: float
+    supply: str
+    ili: Band
+    ili_band: str | None
+    ili_warnings: list[str]
+    leak: Leak
+
+
+def figures_of(
+    report: Mapping[str, Any], leak: Leak, *, dma_id: str, name: str, domain: str | None,
+    from_at: datetime, until_at: datetime, computed_at: datetime, version: int, age_s: float | None,
+) -> DistrictFigures:  # fmt: skip
+    """The list's figures out of a whole report.
+
+    Args:
+        report: An `NRWReport` as JSON.
+        leak: Beside it.
+        dma_id: Of the district; name and domain likewise.
+        name: Its name.
+        domain: Its domain.
+        from_at: Begin of the readings; until_at their end.
+        until_at: Outside.
+        computed_at: When.
+        version: Of the definition.
+        age_s: Since until_at.
+    """
+    balance, reason = report["balance"] or {}, report["balance_reason"]
+    night, index = report["night"], report["index"]
+    return DistrictFigures(
+        dma_id=dma_id, name=name, domain=domain, from_at=from_at, until_at=until_at,
+        computed_at=computed_at, age_s=age_s, definition_version=version,
+        completeness=report["completeness"], provisional=report["provisional"],
+        input=_volume(report["input_m3"], "no inflow was measured"),
+        nrw_percent=Band(
+            balance.get("nrw_percent"), balance.get("nrw_band_percent"), "%", reason
+        ),
+        nrw=_volume(balance.get("nrw"), reason),
+        real_losses=_volume(balance.get("real_losses"), reason),
+        night_flow=_figure(night["mnf_m3_h"], "m3/h", night["refusal"]),
+        supply_hours_a_day=report["supply"]["hours_a_day"], supply=report["supply"]["usual"],
+        ili=Band(index and index["ili"], None, "", report["index_reason"]),
+        ili_band=index and index["band"], ili_warnings=list(index["warnings"]) if index else [],
+        leak=leak,
+    )  # fmt: skip
+
+
+def csv_row(each: DistrictFigures) -> Sequence[Cell]:
+    """A row under `CSV_HEADINGS`."""
+    return (
+        each.dma_id, each.name, each.domain, each.from_at.isoformat(), each.until_at.isoformat(),
+        each.input.value, each.input.band, each.nrw_percent.value, each.nrw_percent.band,
+        each.nrw.value, each.real_losses.value, each.night_flow.value, each.night_flow.reason,
+        each.supply_hours_a_day, each.ili.value, each.ili_band, each.leak.loss_m3_h,
+        each.leak.leak_probability, each.leak.burst_probability, each.completeness,
+        str(each.provisional).lower(),
+    )  # fmt: skip
+
+
+def day_rows(days: Iterable[tuple[date, DistrictFigures]]) -> Iterable[Sequence[Cell]]:
+    """Rows under `DAY_HEADINGS`."""
+    for day, each in days:
+        yield (day.isoformat(), *csv_row(each))
+
+
+def _volume(volume: Mapping[str, float] | None, reason: str) -> Band:
+    if volume is None:
+        return Band(None, None, "m3", reason)
+    return Band(volume["m3"], volume["band_m3"], "m3")
+
+
+def _figure(figure: Mapping[str, float] | None, unit: str, reason: str) -> Band:
+    if figure is None:
+        return Band(None, None, unit, reason)
+    return Band(figure["value"], figure["band"], unit)

@@ -1,0 +1,181 @@
+"""Figures of non-revenue water: of the last days, and day by day."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from ic3.domain.nrw import DistrictFigures, Leak, figures_of
+from ic3.store.pool import Database
+
+EXPORT_PAGE: Final = 400
+
+KEEP: Final = """
+INSERT INTO ic3_nrw AS kept (dma_id, domain, computed_at, from_at, until_at, definition_version,
+    report, leak)
+SELECT dma_id, domain, computed_at, from_at, until_at, definition_version, report, leak
+FROM jsonb_to_recordset(%(rows)s) AS given (dma_id text, domain text, computed_at timestamptz,
+    from_at timestamptz, until_at timestamptz, definition_version int, report jsonb, leak jsonb)
+ORDER BY dma_id
+ON CONFLICT (dma_id) DO UPDATE SET domain = excluded.domain, computed_at = excluded.computed_at,
+    from_at = excluded.from_at, until_at = excluded.until_at,
+    definition_version = excluded.definition_version, report = excluded.report,
+    leak = excluded.leak
+WHERE kept.until_at <= excluded.until_at
+"""
+KEEP_DAYS: Final = """
+INSERT INTO ic3_nrw_day AS kept (dma_id, day, domain, computed_at, definition_version, report, leak)
+SELECT dma_id, day, domain, computed_at, definition_version, report, leak
+FROM jsonb_to_recordset(%(rows)s) AS given (dma_id text, day date, domain text,
+    computed_at timestamptz, definition_version int, report jsonb, leak jsonb)
+ORDER BY dma_id, day
+ON CONFLICT (dma_id, day) DO UPDATE SET domain = excluded.domain,
+    computed_at = excluded.computed_at, definition_version = excluded.definition_version,
+    report = excluded.report, leak = excluded.leak
+"""
+LIST: Final = """
+SELECT n.dma_id, coalesce(d.name, n.dma_id), n.domain, n.computed_at, n.from_at, n.until_at,
+    n.definition_version, n.report, n.leak
+FROM ic3_nrw n LEFT JOIN ic3_dma d ON d.dma_id = n.dma_id
+WHERE n.dma_id > %(after)s
+    AND (%(dma_id)s::text IS NULL OR n.dma_id = %(dma_id)s::text)
+    AND (%(domain)s::text IS NULL OR n.domain = %(domain)s::text)
+    AND (%(scope)s::text[] IS NULL OR n.domain = ANY(%(scope)s::text[]))
+ORDER BY n.dma_id LIMIT %(limit)s
+"""
+DAYS: Final = """
+SELECT n.day, coalesce(d.name, n.dma_id), n.domain, n.computed_at, n.definition_version, n.report,
+    n.leak
+FROM ic3_nrw_day n LEFT JOIN ic3_dma d ON d.dma_id = n.dma_id
+WHERE n.dma_id = %(dma_id)s AND n.day < %(before)s AND n.day >= %(from_day)s
+    AND (%(scope)s::text[] IS NULL OR n.domain = ANY(%(scope)s::text[]))
+ORDER BY n.day DESC LIMIT %(limit)s
+"""
+
+
+class NrwRow(NamedTuple):
+    """Figures of a district to be stored.
+
+    Attributes:
+        report: An `NRWReport` as JSON.
+    """
+
+    dma_id: str
+    domain: str | None
+    computed_at: datetime
+    from_at: datetime
+    until_at: datetime
+    definition_version: int
+    report: Any
+    leak: Leak
+
+
+class OneDistrict(msgspec.Struct, frozen=True):
+    """A district's figures and the whole report that they are taken from."""
+
+    figures: DistrictFigures
+    report: Any
+
+
+class DistrictDay(msgspec.Struct, frozen=True):
+    """A district's figures of one day in its zone."""
+
+    day: date
+    figures: DistrictFigures
+
+
+class NrwStore:
+    """Reads and writes figures of non-revenue water."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, rows: Sequence[NrwRow]) -> None:
+        """Write the newest figures of districts."""
+        async with self._database.connection() as connection:
+            await connection.execute(KEEP, {"rows": _json([each._asdict() for each in rows])})
+
+    async def keep_days(self, rows: Sequence[tuple[date, NrwRow]]) -> None:
+        """Write the figures of days."""
+        given = [{**each._asdict(), "day": day} for day, each in rows]
+        async with self._database.connection() as connection:
+            await connection.execute(KEEP_DAYS, {"rows": _json(given)})
+
+    async def page(
+        self, scope: list[str] | None, *, now: datetime, limit: int, after: str = "",
+        domain: str | None = None, dma_id: str | None = None,
+    ) -> list[OneDistrict]:  # fmt: skip
+        """Districts by id.
+
+        Args:
+            scope: Domains that may be seen; None is all.
+            now: Says how old the figures are.
+            limit: How many at most.
+            after: Id of the last of the page before.
+            domain: Only those of this domain.
+            dma_id: Only this one.
+        """
+        asked = {
+            "scope": scope, "limit": limit, "after": after, "domain": domain, "dma_id": dma_id,
+        }  # fmt: skip
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(LIST, asked)).fetchall()
+        return [
+            OneDistrict(
+                figures_of(
+                    report, msgspec.convert(leak, Leak), dma_id=dma_id_, name=name, domain=domain_,
+                    from_at=from_at, until_at=until_at, computed_at=computed_at, version=version,
+                    age_s=(now - until_at).total_seconds(),
+                ),
+                report,
+            )
+            for (
+                dma_id_, name, domain_, computed_at, from_at, until_at, version, report, leak,
+            ) in rows
+        ]  # fmt: skip
+
+    async def pages(
+        self, scope: list[str] | None, *, now: datetime, domain: str | None
+    ) -> AsyncIterator[list[OneDistrict]]:
+        """All of them, a page at a time."""
+        after, full = "", True
+        while full:
+            page = await self.page(
+                scope, now=now, limit=EXPORT_PAGE, after=after, domain=domain
+            )  # fmt: skip
+            yield page
+            full = len(page) == EXPORT_PAGE
+            after = page[-1].figures.dma_id if page else ""
+
+    async def days(
+        self, scope: list[str] | None, dma_id: str, *, from_day: date, before: date, limit: int
+    ) -> list[DistrictDay]:
+        """Days of a district, newest first; `before` is outside."""
+        asked = {
+            "scope": scope, "dma_id": dma_id, "from_day": from_day, "before": before,
+            "limit": limit,
+        }  # fmt: skip
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(DAYS, asked)).fetchall()
+        return [
+            DistrictDay(
+                day,
+                figures_of(
+                    report, msgspec.convert(leak, Leak), dma_id=dma_id, name=name, domain=domain,
+                    from_at=_moment(report["start_s"]), until_at=_moment(report["end_s"]),
+                    computed_at=computed_at, version=version, age_s=None,
+                ),
+            )
+            for day, name, domain, computed_at, version, report, leak in rows
+        ]  # fmt: skip
+
+
+def _json(rows: Sequence[dict[str, Any]]) -> Jsonb:
+    """Rows as JSON, what is not a number as null."""
+    return Jsonb(msgspec.json.decode(msgspec.json.encode(rows)))
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
