@@ -5,12 +5,12 @@ on rows before it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
 import numpy as np
 
+from ic3.analytics.arrays import pack, put, unpack
 from ic3.analytics.change_points import Windows
 from ic3.analytics.hysteresis import Hysteresis
 from ic3.analytics.layers import EMPTY, Ints, Layers, Shape
@@ -19,8 +19,6 @@ from ic3.analytics.severity import severity
 from ic3.analytics.similarity import Bools, Floats
 from ic3.analytics.tuning import Tag, Tuning
 from ic3.errors import InputError
-
-VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,11 @@ class Explanation:
     inside: tuple[int, ...]
     pooled: bool
     coverage: float
+
+    @property
+    def suspects_sensor(self) -> bool:
+        """Whether one tag alone deviates while at least two relatives agree."""
+        return len(self.outside) == 1 and len(self.inside) >= 2
 
 
 @dataclass(slots=True)
@@ -164,8 +167,7 @@ class FleetDetector:
         """
         learnt = learn(rows, self._shape)
         judging, windows = self._judging, self._windows
-        _put(self._layers, asset, learnt.layers, 0)
-        _put(self._hysteresis, asset, Hysteresis.empty(1), 0)
+        put((self._layers, self._hysteresis), asset, (learnt.layers, Hysteresis.empty(1)))
         judging.fitted[asset] = True
         judging.middle[asset] = judging.trend[asset] = learnt.middle
         judging.reach[asset], judging.usual[asset] = learnt.reach, learnt.usual
@@ -272,12 +274,7 @@ class FleetDetector:
 
     def state(self, asset: int) -> bytes:
         """Model and running state of an asset, of a size that depends on the shape only."""
-        arrays = {
-            f"{type(part).__name__}.{field.name}": getattr(part, field.name)[asset].tobytes()
-            for part in self._parts()
-            for field in fields(part)
-        }
-        return msgspec.msgpack.encode((VERSION, self._signature(), arrays))
+        return pack(self._parts(), asset, self._signature())
 
     def restore(self, asset: int, state: bytes) -> None:
         """Go on where `state` was taken; the same rows then give the same answers.
@@ -289,24 +286,7 @@ class FleetDetector:
         Raises:
             InputError: It is damaged, of another version, or of other tags or another tuning.
         """
-        try:
-            version, signature, arrays = msgspec.msgpack.decode(
-                state, type=tuple[int, str, dict[str, bytes]]
-            )
-        except msgspec.MsgspecError as error:
-            raise InputError(
-                f"detector: the saved state cannot be read ({error}); fit anew"
-            ) from None
-        if version != VERSION or signature != self._signature():
-            raise InputError(
-                "detector: the saved state is of another version, other tags or another tuning;"
-                " fit anew"
-            )
-        for part in self._parts():
-            for field in fields(part):
-                held = getattr(part, field.name)
-                flat = np.frombuffer(arrays[f"{type(part).__name__}.{field.name}"], held.dtype)
-                held[asset] = flat.reshape(held.shape[1:])
+        unpack(self._parts(), asset, self._signature(), state)
 
     def _trend(self, components: Floats) -> tuple[Floats, Ints]:
         """The largest normalised component of each asset, and which it is."""
@@ -324,8 +304,3 @@ class FleetDetector:
         shape = self._shape
         names = ",".join(f"{tag.name}:{tag.mode:d}{tag.level:d}" for tag in shape.tags)
         return f"{names}|{shape.tuning}"
-
-
-def _put(into: Any, asset: int, source: Any, other: int) -> None:
-    for field in fields(into):
-        getattr(into, field.name)[asset] = getattr(source, field.name)[other]
