@@ -33,6 +33,10 @@ export function numberWords(value: number | null | undefined, language: Language
   return format.format(value).replace("-", "\u2212");
 }
 
+/** A unit as people write it; the register has it in ASCII. */
+export const unitWords = (unit: string | null | undefined): string =>
+  (unit ?? "").replace(/m3/g, "m³").replace(/m2/g, "m²").replace(/^deg/, "°");
+
 /** A count: whole, grouped. */
 export const countWords = (value: number | null | undefined, language: Language) =>
   numberWords(value, language, 0);

@@ -1,7 +1,7 @@
 /** What the server has told, in typed arrays and plain maps: no part of it is reactive. */
 
 import type { Alarm, AlarmFrame, AssetFrame, Frame, Hello, Limits, Ping, Run, Shared, Snapshot } from "./frames";
-import { isBad, isFresh, priorityOf } from "./state-byte";
+import { isBad, isFresh, lifeOf, priorityOf } from "./state-byte";
 
 const RUNS = 20;
 
@@ -12,8 +12,10 @@ export interface Counts {
   assets: number;
   /** Assets with an active alarm, stale ones too. */
   inAlarm: number;
-  /** Assets that are not fresh. */
+  /** Assets that have spoken and are not fresh now. */
   stale: number;
+  /** Assets of the register that have never spoken; they are neither stale nor of bad quality. */
+  neverSeen: number;
   badQuality: number;
   /** Alarms that wait for somebody: all, then of each priority from 1. */
   unacknowledged: [all: number, p1: number, p2: number, p3: number, p4: number];
@@ -148,10 +150,14 @@ export class LiveState {
 
   private count(): Counts {
     const counts: Counts = {
-      assets: this.states.length, inAlarm: 0, stale: 0, badQuality: 0, unacknowledged: [0, 0, 0, 0, 0],
+      assets: this.states.length, inAlarm: 0, stale: 0, neverSeen: 0, badQuality: 0, unacknowledged: [0, 0, 0, 0, 0],
     };
     for (const state of this.states) {
       if (priorityOf(state)) counts.inAlarm += 1;
+      if (lifeOf(state) === "never_seen") {
+        counts.neverSeen += 1;
+        continue;
+      }
       if (!isFresh(state)) counts.stale += 1;
       if (isBad(state)) counts.badQuality += 1;
     }

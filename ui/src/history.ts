@@ -1,0 +1,72 @@
+/** The past of an asset, as `/api/monitoring/history` answers it, made ready for charts. */
+
+import { get } from "./api/client";
+
+interface Point {
+  at: string;
+  quality?: string;
+  value_num?: number | null;
+  mean?: number | null;
+}
+export interface HistorySeries {
+  tag_code: string;
+  unit: string | null;
+  points: Point[];
+}
+export interface History {
+  bucket: string;
+  series: HistorySeries[];
+}
+export interface Line {
+  /** Milliseconds, rising. */
+  times: number[];
+  /** null is a gap. */
+  values: (number | null)[];
+  /** The values that the source does not vouch for; null elsewhere. */
+  bad: (number | null)[];
+}
+
+const BUCKET_MS: Record<string, number> = { "5m": 300_000, "1h": 3_600_000, day: 864e5, week: 6048e5 };
+
+export interface Asked {
+  tags?: readonly string[];
+  from: number;
+  to: number;
+  bucket?: "raw" | "auto";
+  points: number;
+}
+
+export const readHistory = (serial: string, { tags, from, to, bucket = "auto", points }: Asked, signal: AbortSignal): Promise<History> =>
+  get("/api/monitoring/history", {
+    signal,
+    query: {
+      serial_number: serial, tag_code: tags?.join(","), bucket, max_points: points,
+      from: new Date(from).toISOString(), to: new Date(to).toISOString(),
+    },
+  });
+
+/** The line over the whole of a window, open at both ends. */
+export function within({ times, values, bad }: Line, from: number, to: number): Line {
+  const open = (all: (number | null)[]) => [null, ...all, null];
+  return { times: [Math.min(from, (times[0] ?? to) - 1), ...times, Math.max(to, (times.at(-1) ?? from) + 1)], values: open(values), bad: open(bad) };
+}
+
+/** A series as a line that is broken where nothing came for longer than `gapMs`, or a bucket is missing. */
+export function lineOf({ points }: HistorySeries, bucket: string, gapMs: number): Line {
+  const line: Line = { times: [], values: [], bad: [] };
+  const longest = BUCKET_MS[bucket] === undefined ? gapMs : BUCKET_MS[bucket] * 1.5;
+  for (const { at, value_num, mean, quality } of points) {
+    const time = Date.parse(at);
+    const before = line.times.at(-1);
+    if (before !== undefined && time - before > longest) {
+      line.times.push(before + 1);
+      line.values.push(null);
+      line.bad.push(null);
+    }
+    const value = value_num ?? mean ?? null;
+    line.times.push(time);
+    line.values.push(value);
+    line.bad.push(quality !== undefined && quality !== "GOOD" ? value : null);
+  }
+  return line;
+}
