@@ -11,10 +11,15 @@ interface Point {
 export interface HistorySeries {
   tag_code: string;
   unit: string | null;
+  /** Whether the server left points out: it keeps the first and last of each of `points` / 4 slots. */
+  downsampled: boolean;
   points: Point[];
 }
 export interface History {
+  serial_number: string;
   bucket: string;
+  from: string;
+  to: string;
   series: HistorySeries[];
 }
 export interface Line {
@@ -46,15 +51,29 @@ export const readHistory = (serial: string, { tags, from, to, bucket = "auto", p
   });
 
 /** The line over the whole of a window, open at both ends. */
-export function within({ times, values, bad }: Line, from: number, to: number): Line {
+function within({ times, values, bad }: Line, from: number, to: number): Line {
   const open = (all: (number | null)[]) => [null, ...all, null];
   return { times: [Math.min(from, (times[0] ?? to) - 1), ...times, Math.max(to, (times.at(-1) ?? from) + 1)], values: open(values), bad: open(bad) };
 }
 
-/** A series as a line that is broken where nothing came for longer than `gapMs`, or a bucket is missing. */
-export function lineOf({ points }: HistorySeries, bucket: string, gapMs: number): Line {
+const POINTS_A_SLOT = 4;
+
+/**
+ * A tag as a line over the whole window, broken where nothing came for longer than `gapMs` or a bucket is
+ * missing; null where the answer does not have it. Of a thinned series a gap within a slot is not seen.
+ */
+export function lineOf(history: History, tag: string, { gapMs, asked }: { gapMs: number; asked: number }): Line | null {
+  const found = history.series.find(({ tag_code }) => tag_code === tag);
+  if (!found) return null;
+  const from = Date.parse(history.from);
+  const to = Date.parse(history.to);
+  const slotMs = found.downsampled ? (to - from) / Math.floor(asked / POINTS_A_SLOT) : 0;
+  const bucketMs = BUCKET_MS[history.bucket];
+  return within(broken(found.points, (bucketMs === undefined ? gapMs : bucketMs * 1.5) + slotMs), from, to);
+}
+
+function broken(points: readonly Point[], longest: number): Line {
   const line: Line = { times: [], values: [], bad: [] };
-  const longest = BUCKET_MS[bucket] === undefined ? gapMs : BUCKET_MS[bucket] * 1.5;
   for (const { at, value_num, mean, quality } of points) {
     const time = Date.parse(at);
     const before = line.times.at(-1);

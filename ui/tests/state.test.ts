@@ -67,7 +67,7 @@ describe("shared frames", () => {
 
 describe("counts", () => {
   test("staleness hides no alarm", () => {
-    expect(live.counts()).toEqual({ assets: 3, inAlarm: 1, stale: 1, badQuality: 1, unacknowledged: [1, 0, 0, 1, 0] });
+    expect(live.counts()).toEqual({ assets: 3, inAlarm: 1, stale: 1, neverSeen: 0, badQuality: 1, unacknowledged: [1, 0, 0, 1, 0] });
   });
   test("follow what comes", () => {
     live.counts();

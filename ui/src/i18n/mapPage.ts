@@ -1,0 +1,40 @@
+import { dictionary } from "./index.svelte";
+
+/** Texts of the map's page and of its table. */
+export const t = dictionary({
+  en: {
+    title: "Network map", asset: "Asset", kind: "Kind", dma: "DMA", state: "State", alarm: "Alarm", value: "Value",
+    bad: "Bad quality", stale: "Stale, vanished or clock wrong", never: "Never seen", waiting: "Unacknowledged",
+    selected: "Selected", waitingFilter: "Unacknowledged alarm", alarmFilter: "In alarm", filterState: "State",
+    filterDma: "DMA", filterKind: "Kind", filterWords: "Serial number holds", any: "All", layers: "Layers",
+    areas: "DMA areas", pipes: "Pipes", valves: "Valves", pumps: "Pumps", meters: "Meters and sensors",
+    others: "Other assets", colour: "Show", byState: "State", pressure: "Pressure", flow: "Flow", health: "Health",
+    age: "Age of data", sizes: "The larger the dot, the higher the value.", noValues: "No asset has such a value.",
+    at: "At", now: "Now", hoursBack: "{at}, {age} before now",
+    past: "PAST: values as they were at {at}; alarms and states are those of now.",
+    stateNow: "States are shown as they are now: their past is not kept for the whole map. Choose pressure, flow or health to look back.",
+    table: "Table", map: "Map", tableHint: "Key T", rows: "{from}–{to} of {n}", before: "Back", next: "Next",
+    again: "Sort again", sorted: "Sorted {age} ago", none: "No asset fits the filter.", clear: "Clear the filter",
+    shown: "{n} of {all} assets", keyTable: "Map or table", keyFit: "Map: show all", keyIn: "Map: nearer",
+    keyOut: "Map: farther", keyPan: "Map: move {way}", left: "left", right: "right", up: "up", down: "down",
+    open: "Open", unacknowledgedWord: "unacknowledged", fresh: "Fresh", noAlarm: "none",
+  },
+  hi: {
+    title: "नेटवर्क मानचित्र", asset: "परिसंपत्ति", kind: "प्रकार", dma: "DMA", state: "स्थिति", alarm: "अलार्म",
+    value: "मान", bad: "खराब गुणवत्ता", stale: "पुराना, लुप्त या घड़ी गलत", never: "कभी नहीं देखा",
+    waiting: "अस्वीकृत", selected: "चुना हुआ", waitingFilter: "अस्वीकृत अलार्म", alarmFilter: "अलार्म में",
+    filterState: "स्थिति", filterDma: "DMA", filterKind: "प्रकार", filterWords: "क्रम संख्या में", any: "सभी",
+    layers: "परतें", areas: "DMA क्षेत्र", pipes: "पाइप", valves: "वाल्व", pumps: "पंप", meters: "मीटर और संवेदक",
+    others: "अन्य परिसंपत्तियाँ", colour: "दिखाएँ", byState: "स्थिति", pressure: "दाब", flow: "प्रवाह",
+    health: "स्वास्थ्य", age: "डेटा की आयु", sizes: "बिंदु जितना बड़ा, मान उतना अधिक।",
+    noValues: "किसी परिसंपत्ति का ऐसा मान नहीं है।", at: "समय", now: "अभी", hoursBack: "{at}, अभी से {age} पहले",
+    past: "अतीत: मान {at} के हैं; अलार्म और स्थितियाँ अभी की हैं।",
+    stateNow: "स्थितियाँ अभी की हैं: पूरे मानचित्र का अतीत नहीं रखा जाता। पीछे देखने के लिए दाब, प्रवाह या स्वास्थ्य चुनें।",
+    table: "तालिका", map: "मानचित्र", tableHint: "कुंजी T", rows: "{n} में से {from}–{to}", before: "पीछे",
+    next: "आगे", again: "फिर क्रम लगाएँ", sorted: "{age} पहले क्रम लगा", none: "कोई परिसंपत्ति छन्नी में नहीं आती।",
+    clear: "छन्नी हटाएँ", shown: "{all} में से {n} परिसंपत्तियाँ", keyTable: "मानचित्र या तालिका",
+    keyFit: "मानचित्र: सब दिखाएँ", keyIn: "मानचित्र: पास", keyOut: "मानचित्र: दूर", keyPan: "मानचित्र: {way} सरकाएँ",
+    left: "बाएँ", right: "दाएँ", up: "ऊपर", down: "नीचे", open: "खोलें", unacknowledgedWord: "अस्वीकृत",
+    fresh: "ताज़ा", noAlarm: "कोई नहीं",
+  },
+});
