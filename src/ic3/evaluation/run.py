@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ic3.clock import Clock
-from ic3.evaluation import batadal, pumps, skab
+from ic3.evaluation import batadal, districts, pumps, skab
 from ic3.evaluation.report import Report, Score, commit, machine
 
 Say = Callable[[str], None]
@@ -36,6 +36,7 @@ EVALUATIONS: Final[tuple[Evaluation, ...]] = (
     Evaluation("SKAB", skab.found, skab.evaluate),
     Evaluation("BATADAL", batadal.found, batadal.evaluate),
     Evaluation("pump health", pumps.found, pumps.evaluate),
+    Evaluation("non-revenue water", districts.found, districts.evaluate),
 )
 
 

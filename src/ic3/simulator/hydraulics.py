@@ -41,7 +41,9 @@ class Hydraulics:
         self._node = {api.getnodeid(i + 1): i for i in range(api.getcount(Constants.EN_NODECOUNT))}
         self._link = {api.getlinkid(i + 1): i for i in range(api.getcount(Constants.EN_LINKCOUNT))}
         self._junctions = len(network.junctions)
-        self.tank_nodes = np.array([self._node[tank.node.name] for tank in network.tanks])
+        self.tank_nodes = np.array(
+            [self._node[tank.node.name] for tank in network.tanks], dtype=np.intp
+        )
         self._reservoirs = np.array([self._node[node.name] for node in network.reservoirs])
         self._demands = [0.0] * len(self._node)
         self._set: dict[tuple[int, int], float] = {}

@@ -199,6 +199,11 @@ class Plant:
         leaks = self._engine.leakage_m3_h
         return [float(leaks[at].sum()) for at in self._nodes_of_dma]
 
+    def dma_delivered_m3_h(self) -> list[float]:
+        """What the customers of each DMA get now."""
+        delivered = self._engine.delivered_m3_h
+        return [float(delivered[at].sum()) for at in self._nodes_of_dma]
+
     # state
 
     def state(self) -> State:
