@@ -84,6 +84,7 @@ from ic3.store.conflicts import ConflictStore
 from ic3.store.dma import DmaStore
 from ic3.store.exports import ExportStore
 from ic3.store.findings import FindingStore
+from ic3.store.gaps import GapStore
 from ic3.store.history import HistoryStore
 from ic3.store.inbox import InboxStore
 from ic3.store.layers import MapReader
@@ -388,7 +389,7 @@ async def serving(
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
             "registers": RegisterStore(requests), "latest": latest, "readiness": readiness,
             "registry": CollectorRegistry(), "inbox": InboxStore(requests),
-            "run_store": RunStore(requests),
+            "run_store": RunStore(requests), "gap_store": GapStore(requests),
             "mappings": MappingStore(requests), "replays": ReplayStore(requests),
             "audits": AuditStore(requests), "clock": clock,
             "notifications": Notifications(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -134,7 +133,7 @@ async def test_s20_a_run_names_only_keys_in_scope(stored: Site) -> None:
         await connection.execute(
             "INSERT INTO ic3_sweep_keys (sweep_id, at, keys) VALUES (1, %s, %s)",
             (
-                datetime.now(UTC),
+                NOW,
                 json.dumps(
                     {"failed:timeout": [f"ic3:latest:{MINE}", f"ic3:latest:{OTHER}"],
                      "unmapped": [f"{MINE}\nX", f"{OTHER}\nX"], "unmatched": [STRANGER]}
@@ -150,6 +149,8 @@ async def test_s20_a_run_names_only_keys_in_scope(stored: Site) -> None:
     assert found["counters"]["keys_scanned"] == 2
     _, everything = await asked(stored, f"/api/monitoring/runs/{run_id}", domains=None)
     assert len(everything["keys"]["failed:timeout"]) == 2
+    _, activity = await asked(stored, "/api/monitoring/activity")
+    assert [each["serial"] for each in activity["failing_keys"]] == [MINE]
 
 
 async def test_an_asset_without_a_domain_is_only_in_the_scope_of_all(site: Site) -> None:

@@ -73,6 +73,22 @@ def test_a_run_names_the_keys_that_failed_and_were_put_aside(
     assert run["keys"][f"failed:{reason}"] == [SERIAL]
 
 
+def test_the_last_hours_name_errors_of_the_gateway_and_the_keys_they_met(
+    product: Product, gateway: Gateway
+) -> None:
+    gateway.fault("status", key=SERIAL, status=500)
+    gateway.tick()
+    product.after_next_sweep()
+    gateway.heal()
+    activity = product.get("/api/monitoring/activity?hours=1")
+    assert activity["bucket_s"] == 12.5
+    assert sum(each["runs"] for each in activity["buckets"]) >= 1
+    assert {each["keys_scanned"] / each["runs"] for each in activity["buckets"]} == {557}
+    ((reason, number),) = activity["failed"].items()
+    assert activity["failing_keys"] == [{"serial": SERIAL, "runs": number, "reasons": reason}]
+    assert activity["phase_ms"].keys() == {"list", "read", "spool", "map_and_write"}
+
+
 def test_the_command_says_what_the_route_says(product: Product) -> None:
     sweep = product.after_next_sweep()
     run = explained(product, sweep["id"])

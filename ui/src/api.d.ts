@@ -204,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/monitoring/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs of the last hours in 288 buckets, with gateway errors, time by phase, and gaps
+         * @description Runs of the last hours in 288 buckets, with gateway errors, time by phase, and gaps.
+         */
+        get: operations["ApiMonitoringActivityRead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/monitoring/runs/{run_id}": {
         parameters: {
             query?: never;
@@ -2461,6 +2481,59 @@ export interface components {
             id?: number | null;
         };
         /**
+         * Activity
+         * @description The ingest over some hours.
+         *
+         *     Attributes:
+         *     buckets: Oldest first; one without a run is left out.
+         *     failed: Why keys could not be read, to how often; deferred (not asked for) and quarantined
+         *     (not taken) likewise, each with the most frequent first.
+         *     phase_ms: Mean time of each phase; `map_and_write` is the rest of the run.
+         *     failing_keys: Of the last hour, those of most runs first, at most 20.
+         *     gaps: Newest first, at most 100.
+         */
+        Activity: {
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            until_at: string;
+            bucket_s: number;
+            buckets: components["schemas"]["ActivityBucket"][];
+            failed: {
+                [key: string]: number;
+            };
+            deferred: {
+                [key: string]: number;
+            };
+            quarantined: {
+                [key: string]: number;
+            };
+            phase_ms: {
+                [key: string]: number;
+            };
+            failing_keys: components["schemas"]["FailingKeyView"][];
+            gaps: components["schemas"]["GapView"][];
+        };
+        /**
+         * ActivityBucket
+         * @description Runs that began within `bucket_s` from `at` on.
+         *
+         *     Attributes:
+         *     failed: Of them.
+         *     longest_ms: The longest one.
+         *     keys_scanned: Of all; matched and rows_inserted likewise.
+         */
+        ActivityBucket: {
+            /** Format: date-time */
+            at: string;
+            runs: number;
+            failed: number;
+            longest_ms: number;
+            keys_scanned: number;
+            matched: number;
+            rows_inserted: number;
+        };
+        /**
          * Acts
          * @description Acts, newest first; ask on with `cursor=next`.
          */
@@ -3199,6 +3272,15 @@ export interface components {
             id: string;
         };
         /**
+         * FailingKeyView
+         * @description An asset whose key could not be read in some runs of the last hour, and why.
+         */
+        FailingKeyView: {
+            serial: string;
+            runs: number;
+            reasons: string;
+        };
+        /**
          * FeedEventView
          * @description Something that happened on the feed; `serial` is null for the whole gateway.
          */
@@ -3233,6 +3315,25 @@ export interface components {
             error: string;
             detail: string;
             problems: string[];
+        };
+        /**
+         * GapView
+         * @description A span in which readings are missing.
+         *
+         *     Attributes:
+         *     serial: The asset; null where it is the whole plant.
+         *     readings: How many envelopes; 0 where nobody knows.
+         *     estimated: Whether the number is worked out rather than counted.
+         */
+        GapView: {
+            cause: string;
+            serial: string | null;
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            to_at: string;
+            readings: number;
+            estimated: boolean;
         };
         /**
          * Gone
@@ -5243,6 +5344,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Progress"];
+                };
+            };
+        };
+    };
+    ApiMonitoringActivityRead: {
+        parameters: {
+            query?: {
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
                 };
             };
         };

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ic3.api import (
+    activity,
     alarm_acts,
     alarm_rules,
     alarms,
@@ -63,6 +64,7 @@ ROUTES: Final = (
     Route("DELETE", "/api/auth/logins/{login_id:str}", auth.end_login, Role.VIEWER, status=204),
     Route("POST", "/api/ws-ticket", auth.ws_ticket, Role.VIEWER, repeats=Repeats.NOT_HEEDED),
     Route("GET", "/api/monitoring/progress", monitoring.progress, Role.VIEWER),
+    Route("GET", "/api/monitoring/activity", activity.read, Role.VIEWER),
     Route("GET", "/api/monitoring/runs/{run_id:int}", runs.explain, Role.VIEWER),
     Route("GET", "/api/monitoring/live", monitoring.live, Role.VIEWER),
     Route("GET", "/api/monitoring/history", history.read, Role.VIEWER, exports=True),

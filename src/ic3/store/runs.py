@@ -1,12 +1,13 @@
-"""One run whole: its row, its sweep's counters, and which keys met with what."""
+"""Runs: one whole, with which keys met with what; and a span of them, counted."""
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg.rows import dict_row
 
+from ic3.domain.envelope import KEY_PREFIX
 from ic3.domain.sweeps import Equation, Sweep, mapping_equation
 from ic3.store.pool import Database
 from ic3.store.scope import for_everybody
@@ -24,6 +25,37 @@ LEFT JOIN ic3_sweep_keys k ON k.sweep_id = r.sweep_id
 WHERE r.id = %(run_id)s
 """
 
+BUCKETS: Final = """
+SELECT date_bin(%(bucket)s, run_at, '1970-01-01Z') AS at, count(*)::int,
+    count(error_msg)::int, coalesce(max(duration_ms), 0), coalesce(sum(keys_scanned), 0)::bigint,
+    coalesce(sum(matched), 0)::bigint, coalesce(sum(rows_inserted), 0)::bigint
+FROM ic3_ingest_run_log WHERE run_at >= %(from_at)s AND run_at < %(until_at)s
+GROUP BY 1 ORDER BY 1
+"""
+COUNTED: Final = """
+WITH sweeps AS (
+    SELECT s.*, r.duration_ms FROM ic3_ingest_run_log r JOIN ic3_sweep s ON s.id = r.sweep_id
+    WHERE r.run_at >= %(from_at)s AND r.run_at < %(until_at)s
+)
+SELECT 'failed', key, sum(value::float8) FROM sweeps, jsonb_each_text(failed) GROUP BY key
+UNION ALL
+SELECT 'deferred', key, sum(value::float8) FROM sweeps, jsonb_each_text(deferred_by) GROUP BY key
+UNION ALL
+SELECT 'quarantined', key, sum(value::float8) FROM sweeps, jsonb_each_text(quarantined) GROUP BY key
+UNION ALL
+SELECT 'phase', key, avg(value::float8) FROM sweeps, jsonb_each_text(phase_ms) GROUP BY key
+UNION ALL
+SELECT 'phase', 'map_and_write',
+    avg(duration_ms - (SELECT sum(value::float8) FROM jsonb_each_text(phase_ms)))
+FROM sweeps HAVING count(*) > 0
+ORDER BY 1, 3 DESC, 2
+"""
+FAILING_KEYS: Final = """
+SELECT key, count(*)::int, string_agg(DISTINCT substr(why, 8), ', ')
+FROM ic3_sweep_keys, jsonb_each(keys) AS met (why, named), jsonb_array_elements_text(named) AS key
+WHERE at >= %(from_at)s AND at < %(until_at)s AND why LIKE 'failed:%%'
+GROUP BY key ORDER BY 2 DESC, 1
+"""
 COUNTERS: Final = (
     "keys_listed", "keys_scanned", "matched", "unmatched", "read_ok", "unchanged", "accepted",
     "stored", "duplicate", "dead", "gap", "list_duplicates",
@@ -54,6 +86,42 @@ class ExplainedRun:
     keys: dict[str, list[str]] | None
 
 
+class Bucket(NamedTuple):
+    """Runs that began within some minutes.
+
+    Attributes:
+        failed: Of them.
+        longest_ms: The longest one.
+        keys_scanned: Of all; matched and rows_inserted likewise.
+    """
+
+    at: datetime
+    runs: int
+    failed: int
+    longest_ms: int
+    keys_scanned: int
+    matched: int
+    rows_inserted: int
+
+
+class FailingKey(NamedTuple):
+    """A key that could not be read, in how many runs, and why."""
+
+    serial: str
+    runs: int
+    reasons: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of keys over a span: reason to number; and the mean time of each phase."""
+
+    failed: dict[str, int]
+    deferred: dict[str, int]
+    quarantined: dict[str, int]
+    phase_ms: dict[str, float]
+
+
 class RunStore:
     """Explains runs."""
 
@@ -66,6 +134,37 @@ class RunStore:
         with for_everybody():
             row = await self._row(run_id)
         return _explained(row) if row else None
+
+    async def buckets(
+        self, from_at: datetime, until_at: datetime, *, bucket: timedelta
+    ) -> list[Bucket]:
+        """Runs of a span, counted by when they began; a bucket without a run is left out."""
+        span = {"from_at": from_at, "until_at": until_at, "bucket": bucket}
+        return [Bucket(*row) for row in await self._rows(BUCKETS, span)]
+
+    async def counted(self, from_at: datetime, until_at: datetime) -> Counted:
+        """What became of the keys of a span, the most frequent reason first."""
+        rows = await self._rows(COUNTED, {"from_at": from_at, "until_at": until_at})
+        found: dict[str, dict[str, float]] = {}
+        for what, key, number in rows:
+            found.setdefault(what, {})[key] = number
+        failed, deferred, quarantined = (
+            {key: round(number) for key, number in found.get(what, {}).items()}
+            for what in ("failed", "deferred", "quarantined")
+        )
+        return Counted(failed, deferred, quarantined, found.get("phase", {}))
+
+    async def failing_keys(self, from_at: datetime, until_at: datetime) -> list[FailingKey]:
+        """Keys that could not be read in a span, those of most runs first."""
+        span = {"from_at": from_at, "until_at": until_at}
+        rows = await self._rows(FAILING_KEYS, span)
+        return [FailingKey(key.removeprefix(KEY_PREFIX), *rest) for key, *rest in rows]
+
+    async def _rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        # A run is of the whole plant; whoever shows keys leaves out those of others.
+        with for_everybody():
+            async with self._database.connection() as connection:
+                return await (await connection.execute(query, parameters)).fetchall()
 
     async def _row(self, run_id: int) -> dict[str, Any] | None:
         async with (
