@@ -2232,6 +2232,453 @@ export interface paths {
         patch: operations["ApiMaintenancePlansPlanIdPatch"];
         trace?: never;
     };
+    "/api/ai/anomalies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Findings, newest first, a page at a time; the next one is also in the header Link
+         * @description Findings, newest first, a page at a time; the next one is also in the header Link.
+         */
+        get: operations["ApiAiAnomaliesListed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All findings that a list would have, as CSV
+         * @description All findings that a list would have, as CSV.
+         */
+        get: operations["ApiAiAnomaliesCsvExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies/kpi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Active findings, mean confidence, MTTR, time to detect, false positives, precision
+         * @description Active findings, mean confidence, MTTR, time to detect, false positives, precision.
+         */
+        get: operations["ApiAiAnomaliesKpiKpi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies/{finding_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A finding with its evidence
+         * @description A finding with its evidence.
+         */
+        get: operations["ApiAiAnomaliesFindingIdOne"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies/{finding_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that somebody knows of an active finding
+         * @description Say that somebody knows of an active finding.
+         */
+        post: operations["ApiAiAnomaliesFindingIdAcknowledgeAcknowledgeOne"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies/{finding_id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say whether a finding is true: the precision of its kind moves at once
+         * @description Say whether a finding is true: the precision of its kind moves at once.
+         */
+        post: operations["ApiAiAnomaliesFindingIdVerdictGiveVerdict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/anomalies/{finding_id}/work-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draft a work order from a finding, with its evidence as it is now
+         * @description Draft a work order from a finding, with its evidence as it is now.
+         */
+        post: operations["ApiAiAnomaliesFindingIdWorkOrderDraftOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/dma-definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The definition of each district that holds now
+         * @description The definition of each district that holds now.
+         */
+        get: operations["ApiAiDmaDefinitionsListed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/dma-definitions/{dma_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest definition of a district, and all versions
+         * @description The newest definition of a district, and all versions.
+         */
+        get: operations["ApiAiDmaDefinitionsDmaIdOne"];
+        /**
+         * Define a district anew, if it is still as it was seen (If-Match); the past keeps its own
+         * @description Define a district anew, if it is still as it was seen (If-Match); the past keeps its own.
+         *
+         *     A boundary meter is 1 in one district and -1 in its neighbour, no meter stands in one twice,
+         *     every tag must be mapped; what is wrong is said, all of it.
+         */
+        put: operations["ApiAiDmaDefinitionsDmaIdChange"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/nrw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The figures of districts over the last seven days
+         * @description The figures of districts over the last seven days.
+         */
+        get: operations["ApiAiNrwListed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/nrw.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The figures of districts as CSV
+         * @description The figures of districts as CSV.
+         */
+        get: operations["ApiAiNrwCsvExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/nrw/{dma_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One district with its whole report: balance, nights, supply, index, each with its reason
+         * @description One district with its whole report: balance, nights, supply, index, each with its reason.
+         */
+        get: operations["ApiAiNrwDmaIdOne"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/nrw/{dma_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Days of a district, newest first
+         * @description Days of a district, newest first.
+         */
+        get: operations["ApiAiNrwDmaIdHistoryHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/nrw/{dma_id}/history.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Days of a district as CSV, newest first
+         * @description Days of a district as CSV, newest first.
+         */
+        get: operations["ApiAiNrwDmaIdHistoryCsvHistoryExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The health of pumps, by register id
+         * @description The health of pumps, by register id.
+         */
+        get: operations["ApiAiPumpHealthListed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The health of pumps as CSV
+         * @description The health of pumps as CSV.
+         */
+        get: operations["ApiAiPumpHealthCsvExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health/{serial_number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One pump: every sub-score with its inputs, limits and reasons, its point on the curve
+         * @description One pump: every sub-score with its inputs, limits and reasons, its point on the curve.
+         */
+        get: operations["ApiAiPumpHealthSerialNumberOne"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health/{serial_number}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Days of a pump, newest first
+         * @description Days of a pump, newest first.
+         */
+        get: operations["ApiAiPumpHealthSerialNumberHistoryHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health/{serial_number}/history.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Days of a pump as CSV, newest first
+         * @description Days of a pump as CSV, newest first.
+         */
+        get: operations["ApiAiPumpHealthSerialNumberHistoryCsvHistoryExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/pump-health/{serial_number}/plate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Enter what the maker says of a pump, if it is still as it was seen (If-Match)
+         * @description Enter what the maker says of a pump, if it is still as it was seen (If-Match).
+         */
+        put: operations["ApiAiPumpHealthSerialNumberPlateChangePlate"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rounds of the analytics workers, newest first
+         * @description Rounds of the analytics workers, newest first.
+         */
+        get: operations["ApiAiRunsRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ai/sensors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far sensors can be trusted, the least trusted first
+         * @description How far sensors can be trusted, the least trusted first.
+         */
+        get: operations["ApiAiSensorsSensors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -2736,6 +3183,43 @@ export interface components {
             more_demand_m3_h: number;
         };
         /**
+         * AnalyticsRun
+         * @description A round of the log.
+         */
+        AnalyticsRun: {
+            worker: components["schemas"]["AnalyticsWorker"];
+            /** Format: date-time */
+            run_at: string;
+            origin: components["schemas"]["Origin"];
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            until_at: string;
+            /** @default 0 */
+            judged: number;
+            /** @default 0 */
+            not_computed: number;
+            reasons?: {
+                [key: string]: number;
+            };
+            /** @default 0 */
+            opened: number;
+            /** @default 0 */
+            updated: number;
+            /** @default 0 */
+            closed: number;
+            /** @default 0 */
+            duration_ms: number;
+            error_msg?: string | null;
+            id: number;
+        };
+        /**
+         * AnalyticsWorker
+         * @description Which of the three.
+         * @enum {string}
+         */
+        AnalyticsWorker: "anomaly" | "pump-health" | "nrw";
+        /**
          * Area
          * @description A district area with its sites; None is the assets without an area.
          */
@@ -2922,6 +3406,20 @@ export interface components {
             who: string;
         };
         /**
+         * Band
+         * @description A figure with half the width of its 95 % band; `value` null where it is not computed.
+         *
+         *     Attributes:
+         *     reason: Why it is not computed; empty where it is.
+         */
+        Band: {
+            value: number | null;
+            band: number | null;
+            unit: string;
+            /** @default  */
+            reason: string;
+        };
+        /**
          * Basis
          * @description What a plan goes by.
          * @enum {string}
@@ -3097,6 +3595,78 @@ export interface components {
             assets: string[];
         };
         /**
+         * DMA
+         * @description One version of the definition of a district metered area.
+         *
+         *     Attributes:
+         *     valid_from: The version holds from then on, aware.
+         *     zone: IANA time zone of its nights and days.
+         *     mains_km: Length of mains, Lm.
+         *     connections: Service connections, Nc.
+         *     private_pipe_km: Pipe between property line and meter, all customers, Lp.
+         *     night_from_h: Begin of the night window, local hour.
+         *     active_share: Share of the people who take water in an hour of the night window.
+         *     litres_an_active_person_hour: What each of these takes.
+         *     n1: Leakage exponent, 0.5 (rigid pipe) to 1.5 (flexible).
+         *     supply: Whether water is there round the clock or by turns.
+         *     supply_pressure_m: Above it the DMA counts as supplied.
+         *     roof_fill_h: Hours under pressure before the night window, after which roof tanks are full.
+         *     billed_m3_d: Mean billed authorised consumption; None where it is not known.
+         */
+        DMA: {
+            dma_id: string;
+            name: string;
+            /** @default  */
+            domain: string;
+            /** Format: date-time */
+            valid_from: string;
+            /** @default Asia/Kolkata */
+            zone: string;
+            meters: components["schemas"]["InflowMeter"][];
+            /** @default [] */
+            tanks: components["schemas"]["StorageTank"][];
+            /** @default [] */
+            pressure_points: components["schemas"]["PressurePoint"][];
+            /** @default 0 */
+            mains_km: number;
+            /** @default 0 */
+            connections: number;
+            /** @default 0 */
+            private_pipe_km: number;
+            /** @default 0 */
+            population: number;
+            /** @default 2 */
+            night_from_h: number;
+            /** @default 4 */
+            night_to_h: number;
+            /** @default 0.06 */
+            active_share: number;
+            /** @default 10 */
+            litres_an_active_person_hour: number;
+            /** @default [] */
+            night_users: components["schemas"]["NightUser"][];
+            /** @default 1 */
+            n1: number;
+            /**
+             * @default continuous
+             * @enum {string}
+             */
+            supply: "continuous" | "intermittent";
+            /** @default 7 */
+            supply_pressure_m: number;
+            /** @default 6 */
+            roof_fill_h: number;
+            billed_m3_d?: number | null;
+            /** @default 3 */
+            billed_accuracy_percent: number;
+            /** @default 0 */
+            unbilled_share: number;
+            /** @default 0 */
+            unauthorised_share: number;
+            /** @default 0 */
+            under_registration_share: number;
+        };
+        /**
          * DatabaseState
          * @description Whether PostgreSQL answers.
          */
@@ -3119,6 +3689,27 @@ export interface components {
         DecisionRequest: {
             /** @enum {string} */
             decision: "keep" | "take";
+        };
+        /**
+         * Definition
+         * @description A version of a definition.
+         *
+         *     Attributes:
+         *     changed_by: `register` where it was made from the register.
+         */
+        Definition: {
+            version: number;
+            dma: components["schemas"]["DMA"];
+            /** Format: date-time */
+            changed_at: string;
+            changed_by: string;
+        };
+        /**
+         * Definitions
+         * @description The definition of each district that holds now.
+         */
+        Definitions: {
+            definitions: components["schemas"]["Definition"][];
         };
         /**
          * Deliveries
@@ -3166,6 +3757,69 @@ export interface components {
             added_names: string[];
             changed_names: string[];
             removed_names: string[];
+        };
+        /**
+         * DistrictDay
+         * @description A district's figures of one day in its zone.
+         */
+        DistrictDay: {
+            /** Format: date */
+            day: string;
+            figures: components["schemas"]["DistrictFigures"];
+        };
+        /**
+         * DistrictFigures
+         * @description The figures of a district that a list shows, each with its unit, band and reason.
+         *
+         *     Attributes:
+         *     completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
+         *     age_s: Seconds since the end of the readings they are made of; null for a past day.
+         *     definition_version: They were computed by.
+         *     supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
+         *     ili_band: A to D; `ili_warnings` say where the index does not hold.
+         */
+        DistrictFigures: {
+            dma_id: string;
+            name: string;
+            domain: string | null;
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            until_at: string;
+            /** Format: date-time */
+            computed_at: string;
+            age_s: number | null;
+            definition_version: number;
+            completeness: number;
+            provisional: boolean;
+            input: components["schemas"]["Band"];
+            nrw_percent: components["schemas"]["Band"];
+            nrw: components["schemas"]["Band"];
+            real_losses: components["schemas"]["Band"];
+            night_flow: components["schemas"]["Band"];
+            supply_hours_a_day: number;
+            supply: string;
+            ili: components["schemas"]["Band"];
+            ili_band: string | null;
+            ili_warnings: string[];
+            leak: components["schemas"]["Leak"];
+        };
+        /**
+         * DistrictHistory
+         * @description A page of days of a district, newest first; ask on with `cursor=next`.
+         */
+        DistrictHistory: {
+            dma_id: string;
+            days: components["schemas"]["DistrictDay"][];
+            next: string | null;
+        };
+        /**
+         * DistrictPage
+         * @description A page of districts by id; ask on with `cursor=next`.
+         */
+        DistrictPage: {
+            districts: components["schemas"]["DistrictFigures"][];
+            next: string | null;
         };
         /**
          * Document
@@ -3317,6 +3971,105 @@ export interface components {
             problems: string[];
         };
         /**
+         * Finding
+         * @description A finding as it is stored and shown.
+         *
+         *     Attributes:
+         *     asset_id: Of the register; None where it is of a district.
+         *     severity: 0 to 10; `confidence` in percent; each with its peak.
+         *     flaps: How often it was reopened.
+         *     work_order_id: Of the order that was made from it.
+         */
+        Finding: {
+            id: number;
+            version: number;
+            kind: components["schemas"]["FindingKind"];
+            cause: string;
+            state: components["schemas"]["FindingState"];
+            sentence: string;
+            severity: number;
+            peak_severity: number;
+            confidence: number;
+            peak_confidence: number;
+            asset_id: number | null;
+            serial_number: string | null;
+            category: string | null;
+            tag: string | null;
+            dma_id: string | null;
+            domain: string | null;
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            closed_at: string | null;
+            flaps: number;
+            acknowledged_at: string | null;
+            acknowledged_by: string | null;
+            verdict: components["schemas"]["Verdict"] | null;
+            verdict_by: string | null;
+            verdict_at: string | null;
+            verdict_note: string | null;
+            work_order_id: number | null;
+        };
+        /**
+         * FindingCount
+         * @description Findings of a kind and a state.
+         */
+        FindingCount: {
+            kind: components["schemas"]["FindingKind"];
+            state: components["schemas"]["FindingState"];
+            count: number;
+        };
+        /**
+         * FindingKind
+         * @description What found it.
+         * @enum {string}
+         */
+        FindingKind: "process" | "sensor" | "pump" | "leak" | "burst";
+        /**
+         * FindingKpi
+         * @description Figures of the findings that were opened in a span, and of those that are active now.
+         *
+         *     Attributes:
+         *     mean_confidence: Of the active ones.
+         *     mttr: From opening to closing, of those judged true that are closed.
+         *     mean_time_to_detect: From the estimated begin to opening, of those judged true.
+         *     false_positive_rate: Judged false of all judged true or false, with 95 % interval.
+         *     unsure: Judged neither.
+         *     precision: Per kind and asset class, of all verdicts ever; it weighs each new confidence.
+         */
+        FindingKpi: {
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            until_at: string;
+            active: number;
+            mean_confidence: components["schemas"]["Mean"];
+            mttr: components["schemas"]["Mean"];
+            mean_time_to_detect: components["schemas"]["Mean"];
+            false_positive_rate: components["schemas"]["Share"];
+            judged: number;
+            unsure: number;
+            counts: components["schemas"]["FindingCount"][];
+            precision: components["schemas"]["PrecisionView"][];
+        };
+        /**
+         * FindingPage
+         * @description A page of findings, newest first; ask on with `cursor=next`.
+         */
+        FindingPage: {
+            findings: components["schemas"]["Finding"][];
+            next: string | null;
+        };
+        /**
+         * FindingState
+         * @description Where a finding stands in the diagram.
+         * @enum {string}
+         */
+        FindingState: "open" | "acknowledged" | "in_work" | "closed" | "dismissed";
+        /**
          * GapView
          * @description A span in which readings are missing.
          *
@@ -3460,6 +4213,25 @@ export interface components {
             note: string | null;
             changed_at: string | null;
             changed_by: string | null;
+        };
+        /**
+         * InflowMeter
+         * @description A flow meter on the boundary.
+         *
+         *     Attributes:
+         *     sign: 1 where its positive direction leads into the DMA, -1 where it leads out.
+         *     accuracy_percent: Half width of the 95 % band of what it shows.
+         */
+        InflowMeter: {
+            serial: string;
+            tag: string;
+            /**
+             * @default 1
+             * @enum {integer}
+             */
+            sign: 1 | -1;
+            /** @default 2 */
+            accuracy_percent: number;
         };
         /**
          * Item
@@ -3638,6 +4410,54 @@ export interface components {
             note?: string | null;
         };
         /**
+         * Leak
+         * @description What the nightly and the hourly layer say.
+         *
+         *     Attributes:
+         *     leak_probability: 0 to 1, from the nightly layer; null where it is not computed, see reason.
+         *     burst_probability: 0 to 1, from the hourly layer.
+         *     loss_m3_h: Excess of the night inflow over its baseline, with half its band.
+         *     nights: Nights that the nightly layer has seen; hours likewise.
+         *     leak_since: Estimated begin; null where there is none. burst_since likewise.
+         */
+        Leak: {
+            leak_probability?: number | null;
+            /** @default  */
+            leak_reason: string;
+            leak_since?: string | null;
+            burst_probability?: number | null;
+            /** @default  */
+            burst_reason: string;
+            burst_since?: string | null;
+            loss_m3_h?: number | null;
+            loss_band_m3_h?: number | null;
+            /** @default 0 */
+            nights: number;
+            /** @default 0 */
+            hours: number;
+        };
+        /**
+         * Life
+         * @description Days until the limit is passed: an interval, never one date.
+         *
+         *     Attributes:
+         *     low_days: 5 % of the chance lie below; median_days 50 %, high_days 95 %, null beyond five
+         *     years. All null where it is hidden; then `reason` says why.
+         *     by: The index that it is made of, head or efficiency.
+         *     limit_percent: The index at which the pump counts as worn out.
+         *     coverage: Share of the days that have an index, 0 to 1.
+         */
+        Life: {
+            low_days: number | null;
+            median_days: number | null;
+            high_days: number | null;
+            reason: string;
+            by: string;
+            limit_percent: number;
+            coverage: number;
+            weeks: number;
+        };
+        /**
          * Live
          * @description The newest reading per tag of one asset, ordered by tag code.
          */
@@ -3765,6 +4585,15 @@ export interface components {
             domains: string[] | null;
             login_id: string | null;
             expires_in: number;
+        };
+        /**
+         * Mean
+         * @description A mean in a unit and of how many; null where there are none.
+         */
+        Mean: {
+            value: number | null;
+            unit: string;
+            count: number;
         };
         /**
          * MoveRequest
@@ -3915,6 +4744,14 @@ export interface components {
             telemetry: components["schemas"]["EnvelopeView"][];
         };
         /**
+         * NightUser
+         * @description A customer who takes much at night, by meter or contract.
+         */
+        NightUser: {
+            name: string;
+            flow_m3_h: number;
+        };
+        /**
          * OneAlarm
          * @description An alarm and what happened to it, oldest first.
          *
@@ -3925,6 +4762,28 @@ export interface components {
             alarm: components["schemas"]["AlarmView"];
             events: components["schemas"]["AlarmEvent"][];
             complete: boolean;
+        };
+        /**
+         * OneDistrict
+         * @description A district's figures and the whole report that they are taken from.
+         */
+        OneDistrict: {
+            figures: components["schemas"]["DistrictFigures"];
+            report: unknown;
+        };
+        /**
+         * OneFinding
+         * @description A finding with its evidence.
+         *
+         *     Attributes:
+         *     age_s: Seconds since it last held.
+         *     evidence: Expected, band, observed, residuals, inputs with quality, model version and the
+         *     trend around `since`, of its worst moment.
+         */
+        OneFinding: {
+            finding: components["schemas"]["Finding"];
+            age_s: number;
+            evidence: unknown;
         };
         /**
          * OneOrder
@@ -3943,6 +4802,15 @@ export interface components {
             parts: components["schemas"]["Part"][];
             comments: components["schemas"]["Comment"][];
             attachments: components["schemas"]["Attachment"][];
+        };
+        /**
+         * OnePump
+         * @description A pump's figures, the whole assessment that they are taken from, and its plate.
+         */
+        OnePump: {
+            figures: components["schemas"]["PumpFigures"];
+            assessment: unknown;
+            plate: components["schemas"]["Plate"];
         };
         /**
          * OrderChanges
@@ -4065,6 +4933,20 @@ export interface components {
             returned: boolean | null;
             next_states: components["schemas"]["work_orders_State"][];
         };
+        /**
+         * Ordered
+         * @description A work order was drafted from a finding.
+         */
+        Ordered: {
+            finding: components["schemas"]["Finding"];
+            work_order_id: number;
+        };
+        /**
+         * Origin
+         * @description Whether a round judged what came, or the past; the past opens no finding.
+         * @enum {string}
+         */
+        Origin: "live" | "history";
         /**
          * OutOfServiceRequest
          * @description Not to be called by an alarm until somebody ends it.
@@ -4243,6 +5125,66 @@ export interface components {
             run_hours: components["schemas"]["RunHours"] | null;
         };
         /**
+         * Plate
+         * @description What the maker says of a pump and its motor, as engineers entered it.
+         *
+         *     Attributes:
+         *     version: 0 where nobody has entered anything.
+         *     vibration_class: Whose zones its vibration is judged by.
+         *     overhauled_at: Last recorded overhaul; its reference is learned anew from then.
+         */
+        Plate: {
+            version: number;
+            plate: components["schemas"]["PumpNameplate"];
+            /** @default category I */
+            vibration_class: string;
+            overhauled_at?: string | null;
+            changed_at?: string | null;
+            changed_by?: string | null;
+        };
+        /**
+         * PlateRequest
+         * @description What the maker says; what is absent is not known, and nothing is guessed for it.
+         *
+         *     `vibration_class` is one of `category I`, `category II`, `group 2 rigid`, `group 2 flexible`.
+         *     `overhauled_at` is the last recorded overhaul: its reference curve is learned anew from then.
+         */
+        PlateRequest: {
+            plate: components["schemas"]["PumpNameplate"];
+            /** @default category I */
+            vibration_class: string;
+            overhauled_at?: string | null;
+        };
+        /**
+         * PrecisionView
+         * @description A precision as it is shown; `value` holds the prior, `true` and `false` the verdicts.
+         */
+        PrecisionView: {
+            kind: components["schemas"]["FindingKind"];
+            category: string | null;
+            value: number;
+            true: number;
+            false: number;
+        };
+        /**
+         * PressurePoint
+         * @description A pressure transmitter; readings in m of water.
+         *
+         *     Attributes:
+         *     point: `average` stands for the zone's mean, `critical` is where pressure is lowest.
+         *     node: Its node of the hydraulic model, where there is one.
+         */
+        PressurePoint: {
+            serial: string;
+            tag: string;
+            /**
+             * @default other
+             * @enum {string}
+             */
+            point: "average" | "critical" | "other";
+            node?: string | null;
+        };
+        /**
          * Priority
          * @description How soon somebody must act; the smaller the sooner.
          * @default 3
@@ -4279,6 +5221,122 @@ export interface components {
         Progress: {
             runs: components["schemas"]["Run"][];
             latest: components["schemas"]["Run"] | null;
+        };
+        /**
+         * PumpDay
+         * @description A pump's day in the plant's zone.
+         *
+         *     Attributes:
+         *     head_percent: Head above or below its reference; null where it was not computed.
+         *     efficiency_percent likewise.
+         *     vibration_mm_s: Of the worse end.
+         */
+        PumpDay: {
+            /** Format: date */
+            day: string;
+            health: number | null;
+            coverage: number;
+            head_percent: number | null;
+            efficiency_percent: number | null;
+            vibration_mm_s: number | null;
+            sec_kwh_m3: number | null;
+            run_h: number;
+            known_h: number;
+            starts: number;
+            worst: string;
+            provisional: boolean;
+            /** Format: date-time */
+            computed_at: string;
+        };
+        /**
+         * PumpFigures
+         * @description What the fleet view shows of a pump.
+         *
+         *     Attributes:
+         *     health: 0 to 100; null with `reason`.
+         *     coverage: Share of the weights that were computed, 0 to 1.
+         *     worst: The worst cause, one sentence.
+         *     sec_kwh_m3: Specific energy; shown, never scored alone. Null with `sec_reason`.
+         *     starts: Within the window from `from_at` to `until_at`; run_h and known_h likewise.
+         *     provisional: The reference curve still has too few healthy days.
+         *     age_s: Seconds since `until_at`.
+         */
+        PumpFigures: {
+            asset_id: number;
+            serial_number: string;
+            name: string | null;
+            domain: string | null;
+            /** Format: date-time */
+            from_at: string;
+            /** Format: date-time */
+            until_at: string;
+            /** Format: date-time */
+            assessed_at: string;
+            age_s: number;
+            health: number | null;
+            reason: string;
+            coverage: number;
+            worst: string;
+            sec_kwh_m3: number | null;
+            sec_reason: string;
+            starts: number;
+            run_h: number;
+            known_h: number;
+            reference: string;
+            provisional: boolean;
+            trend: components["schemas"]["PumpTrend"];
+        };
+        /**
+         * PumpHistory
+         * @description A page of days of a pump, newest first; ask on with `cursor=next`.
+         */
+        PumpHistory: {
+            serial_number: string;
+            days: components["schemas"]["PumpDay"][];
+            next: string | null;
+        };
+        /** PumpNameplate */
+        PumpNameplate: {
+            nominal_rpm?: number | null;
+            /** @default false */
+            fixed_speed: boolean;
+            rated_kw?: number | null;
+            rated_current_a?: number | null;
+            rated_voltage_v?: number | null;
+            best_flow_m3_h?: number | null;
+            npsh_required_m?: number | null;
+            insulation_class?: string | null;
+            starts_per_hour?: number | null;
+            overhaul_h?: number | null;
+            power_factor?: number | null;
+            /** @default 0 */
+            gauge_rise_m: number;
+            suction_mm?: number | null;
+            discharge_mm?: number | null;
+            least_kw?: number | null;
+            /** @default 1 */
+            specific_gravity: number;
+            /** @default 0.988 */
+            atmosphere_bar: number;
+            /** @default 0.042 */
+            vapour_bar: number;
+        };
+        /**
+         * PumpPage
+         * @description A page of pumps by register id; ask on with `cursor=next`.
+         */
+        PumpPage: {
+            pumps: components["schemas"]["PumpFigures"][];
+            next: string | null;
+        };
+        /**
+         * PumpTrend
+         * @description Change detection and remaining life, as of the last whole day; null where there is none.
+         */
+        PumpTrend: {
+            day: string | null;
+            wear: components["schemas"]["Wear"][];
+            life: components["schemas"]["Life"];
         };
         /**
          * PurgeAnswer
@@ -4688,6 +5746,14 @@ export interface components {
             recent_hours: number;
         };
         /**
+         * RunPage
+         * @description A page of rounds, newest first; ask on with `cursor=next`.
+         */
+        RunPage: {
+            runs: components["schemas"]["AnalyticsRun"][];
+            next: string | null;
+        };
+        /**
          * RunView
          * @description A run with all that is known of it.
          *
@@ -4730,6 +5796,53 @@ export interface components {
             tag_codes?: string[] | null;
             from_at?: string | null;
             until_at?: string | null;
+        };
+        /**
+         * SensorPage
+         * @description A page of sensors, the least trusted first; ask on with `cursor=next`.
+         *
+         *     Attributes:
+         *     unit: Of `trust`.
+         */
+        SensorPage: {
+            sensors: components["schemas"]["SensorTrustView"][];
+            unit: string;
+            next: string | null;
+        };
+        /**
+         * SensorTrustView
+         * @description A sensor's trust as it is shown.
+         */
+        SensorTrustView: {
+            asset_id: number;
+            tag_code: string;
+            /** Format: date-time */
+            computed_at: string;
+            trust: number;
+            completeness: number;
+            timeliness: number;
+            validity: number;
+            liveness: number;
+            consistency: number;
+            serial_number: string;
+            domain: string | null;
+            parameter_name: string | null;
+            unit: string | null;
+            age_s: number;
+        };
+        /**
+         * Share
+         * @description A share with its 95 % interval; null where nothing was counted.
+         *
+         *     Attributes:
+         *     count: How many there are of `of`.
+         */
+        Share: {
+            value: number | null;
+            low: number | null;
+            high: number | null;
+            count: number;
+            of: number;
         };
         /**
          * ShelveRequest
@@ -4840,6 +5953,24 @@ export interface components {
             };
             clock: string | null;
             clock_offset_s: number | null;
+        };
+        /**
+         * StorageTank
+         * @description A tank inside the DMA, by its level in m.
+         *
+         *     Attributes:
+         *     area_m2: Water surface; None where the table says the content.
+         *     level_volume: Level in m and content in m3, both rising; linear between the points.
+         */
+        StorageTank: {
+            serial: string;
+            tag: string;
+            area_m2?: number | null;
+            /** @default [] */
+            level_volume: [
+                number,
+                number
+            ][];
         };
         /**
          * Suggestions
@@ -5018,6 +6149,20 @@ export interface components {
             ] | null;
         };
         /**
+         * Verdict
+         * @description What a person says of a finding.
+         * @enum {string}
+         */
+        Verdict: "true_alarm" | "false_alarm" | "unsure";
+        /**
+         * VerdictRequest
+         * @description Whether a finding is true; the last word counts, each stays in the audit log.
+         */
+        VerdictRequest: {
+            verdict: components["schemas"]["Verdict"];
+            note?: string | null;
+        };
+        /**
          * Verified
          * @description Whether the chain is whole.
          *
@@ -5034,6 +6179,33 @@ export interface components {
             newest_hash: string | null;
             broken_at?: number | null;
             why?: string | null;
+        };
+        /**
+         * Versions
+         * @description The newest definition of a district, and all versions, oldest first.
+         */
+        Versions: {
+            definition: components["schemas"]["Definition"];
+            versions: components["schemas"]["Definition"][];
+        };
+        /**
+         * Wear
+         * @description Change of one daily index against its first healthy days.
+         *
+         *     Attributes:
+         *     index: head or efficiency.
+         *     loss_percent: How far the last week lies below; null before there is a baseline.
+         *     in_alarm: The cumulative sum has passed its height.
+         *     since: Estimated begin of the run; null where there is none.
+         *     baseline_days: Days that the baseline has; `is_whole` once it is fixed.
+         */
+        Wear: {
+            index: string;
+            loss_percent: number | null;
+            in_alarm: boolean;
+            since: string | null;
+            baseline_days: number;
+            is_whole: boolean;
         };
         /**
          * What
@@ -8349,6 +9521,623 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlanView"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesListed: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["FindingKind"][] | null;
+                state?: components["schemas"]["FindingState"][] | null;
+                verdict?: components["schemas"]["Verdict"][] | null;
+                /** @description Open, acknowledged or in work; or not. */
+                active?: boolean | null;
+                serial_number?: string | null;
+                category?: string | null;
+                domain?: string | null;
+                dma?: string | null;
+                least_severity?: number | null;
+                least_confidence?: number | null;
+                /** @description RFC 3339 with a zone. */
+                begin?: string;
+                /** @description RFC 3339 with a zone. */
+                until?: string;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingPage"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesCsvExport: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["FindingKind"][] | null;
+                state?: components["schemas"]["FindingState"][] | null;
+                verdict?: components["schemas"]["Verdict"][] | null;
+                /** @description Open, acknowledged or in work; or not. */
+                active?: boolean | null;
+                serial_number?: string | null;
+                category?: string | null;
+                domain?: string | null;
+                dma?: string | null;
+                least_severity?: number | null;
+                least_confidence?: number | null;
+                /** @description RFC 3339 with a zone. */
+                begin?: string;
+                /** @description RFC 3339 with a zone. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesKpiKpi: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339 with a zone. */
+                begin?: string;
+                /** @description RFC 3339 with a zone. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingKpi"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesFindingIdOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                finding_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneFinding"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesFindingIdAcknowledgeAcknowledgeOne: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                finding_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesFindingIdVerdictGiveVerdict: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                finding_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+        };
+    };
+    ApiAiAnomaliesFindingIdWorkOrderDraftOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by the client. Sent again within a day with the same request, the answer is the same and nothing is done twice. It needs the database. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                finding_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ordered"];
+                };
+            };
+        };
+    };
+    ApiAiDmaDefinitionsListed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Definitions"];
+                };
+            };
+        };
+    };
+    ApiAiDmaDefinitionsDmaIdOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dma_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description For If-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Versions"];
+                };
+            };
+        };
+    };
+    ApiAiDmaDefinitionsDmaIdChange: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the definition as it was read. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                dma_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DMA"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Definition"];
+                };
+            };
+        };
+    };
+    ApiAiNrwListed: {
+        parameters: {
+            query?: {
+                domain?: string | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistrictPage"];
+                };
+            };
+        };
+    };
+    ApiAiNrwCsvExport: {
+        parameters: {
+            query?: {
+                domain?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiAiNrwDmaIdOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dma_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneDistrict"];
+                };
+            };
+        };
+    };
+    ApiAiNrwDmaIdHistoryHistory: {
+        parameters: {
+            query?: {
+                begin?: string | null;
+                until?: string | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                dma_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistrictHistory"];
+                };
+            };
+        };
+    };
+    ApiAiNrwDmaIdHistoryCsvHistoryExport: {
+        parameters: {
+            query?: {
+                begin?: string | null;
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                dma_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthListed: {
+        parameters: {
+            query?: {
+                domain?: string | null;
+                /** @description Health below. */
+                below?: number | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PumpPage"];
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthCsvExport: {
+        parameters: {
+            query?: {
+                domain?: string | null;
+                /** @description Health below. */
+                below?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthSerialNumberOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serial_number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnePump"];
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthSerialNumberHistoryHistory: {
+        parameters: {
+            query?: {
+                begin?: string | null;
+                until?: string | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                serial_number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PumpHistory"];
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthSerialNumberHistoryCsvHistoryExport: {
+        parameters: {
+            query?: {
+                begin?: string | null;
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                serial_number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    ApiAiPumpHealthSerialNumberPlateChangePlate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the pump as it was read. */
+                "If-Match"?: string | null;
+            };
+            path: {
+                serial_number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlateRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plate"];
+                };
+            };
+        };
+    };
+    ApiAiRunsRuns: {
+        parameters: {
+            query?: {
+                worker?: components["schemas"]["AnalyticsWorker"] | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+        };
+    };
+    ApiAiSensorsSensors: {
+        parameters: {
+            query?: {
+                /** @description Trust below. */
+                below?: number | null;
+                serial_number?: string | null;
+                limit?: number;
+                /** @description `next` of the page before; its form may change. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    /** @description Where there is a next page, its address, as `<…>; rel="next"`. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SensorPage"];
                 };
             };
         };
