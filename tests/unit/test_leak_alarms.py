@@ -72,6 +72,7 @@ def test_sudden_leak_is_told_once_with_its_size() -> None:
     assert verdicts[at].since == at - 99
     assert verdicts[at].cusum_share > 1
     assert verdicts[150].loss_m3_h == pytest.approx(10, abs=4)
+    assert verdicts[150].peak_share == verdicts[at].cusum_share
 
 
 def test_growing_leak_is_told_once() -> None:
@@ -172,7 +173,7 @@ def test_noise_is_blind_to_a_step() -> None:
 def test_probability_never_falls_with_evidence(curve: tuple[tuple[float, float], ...]) -> None:
     likely = [leak_probability(share, curve).value for share in np.linspace(0, 2, 41).tolist()]
     assert likely == sorted(likely)
-    assert 0 <= likely[0] < 0.1
+    assert 0 <= likely[0] < 0.2
     assert likely[-1] > 0.8
 
 

@@ -75,6 +75,7 @@ class _Kept(msgspec.Struct, array_like=True):
     down: float = 0.0
     hold: int = 0
     baseline: float | None = None
+    peak: float = 0.0
 
 
 class HourlyAlarm:
@@ -163,6 +164,7 @@ class HourlyAlarm:
         limit = settings.limit * (settings.hold_factor if kept.hold else 1.0)
         kept.hold = max(0, kept.hold - 1)
         share, since, step = kept.up / limit, len(kept.rising), 0.0
+        kept.peak = share if kept.baseline is None else max(kept.peak, share)
         if share > 1:
             if kept.baseline is None:
                 kept.baseline = level
@@ -175,7 +177,7 @@ class HourlyAlarm:
         loss = 0.0 if kept.baseline is None else max(0.0, inflow - usual - kept.baseline)
         return LeakVerdict(
             "leak" if step > 0 else "repair" if step < 0 else "quiet", inflow, expected,
-            BAND * sigma, step, loss, BAND * sigma, share, since,
+            BAND * sigma, step, loss, BAND * sigma, share, kept.peak, since,
         )  # fmt: skip
 
     def _rebase(self, run: list[tuple[int, float]]) -> float:

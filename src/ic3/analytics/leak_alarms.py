@@ -26,6 +26,7 @@ class LeakVerdict:
         loss_m3_h: Excess over the baseline from before the oldest leak that still runs.
         loss_band_m3_h: Half its 95 % band.
         cusum_share: Evidence for a leak, as a share of what makes an alarm; 1 and more is one.
+        peak_share: The largest since the oldest leak that still runs; else as `cusum_share`.
         since: Nights or hours ago that the evidence began to gather; 0 without any.
     """
 
@@ -37,6 +38,7 @@ class LeakVerdict:
     loss_m3_h: float = 0.0
     loss_band_m3_h: float = 0.0
     cusum_share: float = 0.0
+    peak_share: float = 0.0
     since: int = 0
 
 

@@ -88,6 +88,7 @@ class _Kept(msgspec.Struct, array_like=True):
     since: int = 0
     settling: int = 0
     baseline: float | None = None
+    peak: float = 0.0
 
 
 class NightlyAlarm:
@@ -127,7 +128,7 @@ class NightlyAlarm:
         verdict = self._judge(level, sigma)
         return LeakVerdict(
             verdict.kind, night_m3_h, expected, BAND * sigma, verdict.size_m3_h,
-            verdict.loss_m3_h, BAND * sigma, verdict.cusum_share, verdict.since,
+            verdict.loss_m3_h, BAND * sigma, verdict.cusum_share, kept.peak, verdict.since,
         )  # fmt: skip
 
     def state(self) -> bytes:
@@ -183,6 +184,7 @@ class NightlyAlarm:
         kept.down = max(0.0, kept.down - z - slack)
         kept.since = kept.since + 1 if kept.up > 0 else 0
         share, since = kept.up / limit, kept.since
+        kept.peak = share if kept.baseline is None else max(kept.peak, share)
         if share > 1 or kept.down > limit:
             self._rebase(level, sigma, is_leak=share > 1)
             return LeakVerdict(

@@ -17,6 +17,7 @@ from ic3.evaluation.figures import Panel
 AFTER_PEAK_S: Final = 14 * DAY_S
 BURST_S: Final = 2 * DAY_S
 SUNDAY: Final = 6
+SEEN_NIGHTS: Final = 3  # an alarm is drawn so wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def _panel(year: DistrictYear, dma: DMA) -> Panel:
         truth |= (ends >= leak.start_s) & (ends <= last_s(leak))
     alarms = [each.at_s for each in nightly_alarms(year, dma)]
     starts = np.array([leak.start_s for leak in leaks if leak.start_s >= year.readings.at_s[0]])
+    drawn = np.convolve(np.isin(ends, alarms), np.ones(SEEN_NIGHTS))[: len(ends)] > 0
     return Panel(
-        title=dma.name, score=np.array([each.mnf_m3_h for each in found]),
-        alarm=np.isin(ends, alarms), truth=truth, marks=np.searchsorted(ends, starts),
+        title=dma.name, score=np.array([each.mnf_m3_h for each in found]), alarm=drawn,
+        truth=truth, marks=np.searchsorted(ends, starts),
     )  # fmt: skip

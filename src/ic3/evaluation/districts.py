@@ -19,7 +19,7 @@ from ic3.evaluation.district_alarms import (
 from ic3.evaluation.district_plant import plant_scores, spells
 from ic3.evaluation.district_years import DistrictYear, simulate
 from ic3.evaluation.figures import draw
-from ic3.evaluation.leak_places import LEAKS, NEAR_M, blind_share, distances_m
+from ic3.evaluation.leak_places import LEAKS, NEAR_M, blind_share, distances_m, model_library
 from ic3.evaluation.report import Score
 
 AREA: Final = "non-revenue water"
@@ -54,7 +54,7 @@ def evaluate(folder: Path, *, out: Path, say: Callable[[str], None]) -> list[Sco
     say(f"{AREA}: the plant's districts in four seasons")
     scores += plant_scores(spells(PLANT_SEED))
     say(f"{AREA}: places of leaks")
-    return scores + [_place_score(at_once) for at_once in NEAR_SHARES]
+    return scores + _place_scores()
 
 
 def year_scores(years: Sequence[DistrictYear], data: str, *, are_goals: bool) -> list[Score]:
@@ -157,9 +157,17 @@ def _draw(year: DistrictYear, path: Path, say: Callable[[str], None]) -> None:
     draw(panels(year), path, score="night inflow, m³/h; dotted: begin of a leak", say=say)
 
 
-def _place_score(at_once: int) -> Score:
+def _place_scores() -> list[Score]:
+    library = model_library(PLACES_SEED)
+    return [
+        _place_score(at_once, distances_m(PLACES_SEED, library, at_once=at_once))
+        for at_once in NEAR_SHARES
+    ]
+
+
+def _place_score(at_once: int, far_m: Sequence[float]) -> Score:
     """Leaks of which the best candidate lies within 300 m."""
-    near = sum(each <= NEAR_M for each in distances_m(PLACES_SEED, at_once=at_once))
+    near = sum(each <= NEAR_M for each in far_m)
     goal = round(NEAR_SHARES[at_once] * LEAKS)
     others = "" if at_once == 1 else f", {at_once - 1} others running"
     return Score(

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ic3.analytics.inflow import Floats
-from ic3.analytics.localisation import locate, signature_library
+from ic3.analytics.localisation import SignatureLibrary, locate, signature_library
 from ic3.simulator.hydraulics import Hydraulics
 from ic3.simulator.network import MATERIALS, THIS_YEAR, Network, Node, Pipe
 
@@ -59,19 +59,25 @@ class District:
         self._water.close()
 
 
-def distances_m(seed: int, *, at_once: int = 1) -> list[float]:
-    """How far from the true place the best candidate lies, one a leak.
-
-    Args:
-        seed: Draws district, leaks and noise.
-        at_once: Leaks of which the others run from before, unknown to the model.
-    """
+def model_library(seed: int) -> SignatureLibrary:
+    """Signatures of every node, by the model of the district: without errors of roughness."""
     model = District(seed, roughness_error=0.0)
     library = signature_library(
         [node.name for node in model.network.junctions],
         lambda node: model.pressures({node: LEAK_M3_H} if node else {}, model.use_m3_h),
     )
     model.close()
+    return library
+
+
+def distances_m(seed: int, library: SignatureLibrary, *, at_once: int = 1) -> list[float]:
+    """How far from the true place the best candidate lies, one a leak.
+
+    Args:
+        seed: Draws district, leaks and noise.
+        library: Of the district of this seed.
+        at_once: Leaks of which the others run from before, unknown to the model.
+    """
     truth = District(seed, roughness_error=ROUGHNESS_ERROR)
     draw = np.random.default_rng(seed + 1)
     places = {node.name: node for node in truth.network.junctions}
@@ -81,8 +87,8 @@ def distances_m(seed: int, *, at_once: int = 1) -> list[float]:
         others = dict.fromkeys(names[1:], LEAK_M3_H)
         before = _nights(truth, draw, others)
         after = _nights(truth, draw, {**others, names[0]: LEAK_M3_H})
-        best = places[locate(library, before, after)[0].node]
         true = places[names[0]]
+        best = places[locate(library, before, after)[0].node]
         far.append(math.hypot(best.x_m - true.x_m, best.y_m - true.y_m))
     truth.close()
     return far
