@@ -78,6 +78,31 @@ async def test_lines_are_listed_by_kind_and_state_page_by_page(stored: Site, sql
         assert answer.status == 422, query
 
 
+async def test_tags_are_grouped_by_the_category_of_their_assets(stored: Site, sql: Any) -> None:
+    sql.execute(
+        "INSERT INTO ic3_asset_master (asset_id, serialnumber, category) VALUES"
+        " (13, 'B Block_Pump_3', 'pump'), (14, 'B Block_SV_4', 'valve')"
+    )
+    for serial, samples in (
+        ("B Block_Pump_3", '[2.5, 9]'), ("B Block_SV_4", '["open"]'), ("B Block_Pump_5", "[null]")
+    ):  # fmt: skip
+        sql.execute(LINE, ["tag", serial, "FLOW"])
+        sql.execute("UPDATE ic3_inbox SET samples = %s WHERE serial = %s", [samples, serial])
+    sql.execute(LINE, ["tag", PUMP, "FLOW"])
+    found = (await ask(stored, "/api/inbox/tags"))["groups"]
+    short = [
+        (each["tag_code"], each["category"], each["assets"], each["lowest"], each["highest"])
+        for each in found
+    ]
+    assert short == [
+        ("FLOW", "pump", 2, 1, 9), ("FLOW", "valve", 1, None, None), ("FLOW", None, 1, None, None),
+        ("FLOW_X", "pump", 1, 1, 1),
+    ]  # fmt: skip
+    assert [each["parameter_name"] for each in found] == ["Flow", "Flow", "Flow", None]
+    assert found[0]["times_seen"] == 6
+    assert (await ask(stored, "/api/inbox/tags?state=ignored"))["groups"] == []
+
+
 async def test_suggestions_for_a_tag_and_for_an_asset(stored: Site, sql: Any) -> None:
     stored.latest.register = register_with(PUMP)
     found = await ask(stored, "/api/inbox/suggestions?serial=A%20Block_Pump_1&tag_code=FLOWX")

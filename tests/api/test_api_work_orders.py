@@ -168,6 +168,10 @@ async def test_an_operators_order_is_a_draft_that_an_engineer_opens(plant: Site,
         plant, "PATCH", path, {"title": "Big leak"}, role=Role.OPERATOR, who="gopal", headers=match
     )
     assert changed.json()["order"]["title"] == "Big leak"
+    seen = await read(plant, path, who="gopal", role=Role.OPERATOR)
+    assert (seen["moves"], seen["may_work"]) == ([{"to": "cancelled", "noted": False}], True)
+    seen = await read(plant, path, who="mira", role=Role.VIEWER)
+    assert (seen["moves"], seen["may_work"]) == ([], False)
     fresh = (("If-Match", str(changed.header("etag"))),)
     for body in ({"priority": 1}, {"assignee": "gopal"}):
         assert (await send(

@@ -27,6 +27,7 @@ from ic3.domain.work_orders import (
     has_returned,
     line_cost_minor,
     may_work_on,
+    moves,
     next_states,
     quantity_milli,
     quantity_of,
@@ -70,6 +71,24 @@ def allowed(at: Order, to: State, who: str, role: Role, note: str | None = "x") 
     except ForbiddenStep:
         return False
     return True
+
+
+@given(STATES, st.sampled_from(list(Role)), st.sampled_from(["ravi", "asha", "leela"]))
+def test_what_is_offered_is_what_may_be_done(state: State, role: Role, who: str) -> None:
+    at = order(state)
+    offered = [each.to for each in moves(at, username=who, role=role, returned=True)]
+    assert offered == [to for to in next_states(state) if allowed(at, to, who, role)]
+
+
+def test_an_offer_says_where_a_word_is_needed() -> None:
+    done = order(State.DONE)
+    noted = {
+        each.to: each.noted
+        for each in moves(done, username="leela", role=Role.ENGINEER, returned=False)
+    }
+    assert noted == {State.VERIFIED: True, State.REOPENED: True}
+    good = moves(done, username="leela", role=Role.ENGINEER, returned=True)
+    assert [each.noted for each in good] == [False, True]
 
 
 @given(STATES, STATES, st.sampled_from(list(Role)), st.sampled_from(["ravi", "asha", "leela"]))

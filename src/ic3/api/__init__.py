@@ -158,6 +158,7 @@ ROUTES: Final = (
     Route("GET", "/api/parameters/{code:str}", parameters.one, Role.VIEWER),
     Route("PATCH", "/api/parameters/{code:str}", parameters.change, Role.ENGINEER),
     Route("GET", "/api/inbox", inbox.listed, Role.ENGINEER),
+    Route("GET", "/api/inbox/tags", inbox.groups, Role.ENGINEER),
     Route("GET", "/api/inbox/suggestions", inbox.suggestions, Role.ENGINEER),
     Route("POST", "/api/inbox/map", inbox.map_tag, Role.ENGINEER),
     Route("DELETE", "/api/inbox/map", inbox.unmap, Role.ENGINEER),

@@ -25,7 +25,7 @@ from ic3.domain.suggestions import (
     near_serials,
 )
 from ic3.errors import ApiError
-from ic3.store.inbox import InboxRow, InboxStore
+from ic3.store.inbox import InboxRow, InboxStore, TagGroup
 from ic3.store.mappings import MappingStore, NewParameter
 
 NO_NUL = r"^[^\x00]*$"
@@ -44,6 +44,12 @@ class InboxPage(msgspec.Struct):
     counts: dict[str, dict[str, int]]
     lines: list[InboxRow]
     next: str | None
+
+
+class TagGroups(msgspec.Struct):
+    """Tags by category of their assets, those on most assets first."""
+
+    groups: list[TagGroup]
 
 
 class Suggestions(msgspec.Struct):
@@ -161,6 +167,15 @@ async def listed(
     last = lines[-1] if len(lines) == limit else None
     following = cursor_of((last.kind, last.serial, last.tag_code)) if last else None
     return paged(request, InboxPage(await inbox.counts(), lines, following), following)
+
+
+async def groups(
+    inbox: NamedDependency[InboxStore],
+    line_state: Annotated[State, QueryParameter(name="state")] = State.OPEN,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 500,
+) -> TagGroups:
+    """Tags that nothing maps, one line for all assets of a category."""
+    return TagGroups(await inbox.groups(state=line_state, limit=limit))
 
 
 async def suggestions(

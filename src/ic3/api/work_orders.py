@@ -24,7 +24,9 @@ from ic3.domain.spreadsheets import csv_text
 from ic3.domain.users import Principal, Role
 from ic3.domain.work_orders import (
     CSV_HEADINGS,
+    SHUT,
     Acted,
+    Move,
     Order,
     OrderQuery,
     OrderView,
@@ -34,6 +36,8 @@ from ic3.domain.work_orders import (
     State,
     csv_rows,
     has_returned,
+    may_work_on,
+    moves,
     view_of,
 )
 from ic3.errors import ApiError, InputError
@@ -164,6 +168,8 @@ class OneOrder(msgspec.Struct):
     Attributes:
         evidence: The alarm and the readings of the asset as they were when it was made.
         alarm: The alarm as it is now; null where it is cleared, or there was none.
+        moves: Where the caller may move it.
+        may_work: Whether the caller may enter what belongs to the work.
     """
 
     order: OrderView
@@ -174,6 +180,8 @@ class OneOrder(msgspec.Struct):
     parts: list[Part]
     comments: list[Comment]
     attachments: list[Attachment]
+    moves: list[Move]
+    may_work: bool
 
 
 class Assignees(msgspec.Struct):
@@ -233,6 +241,11 @@ class OrderDesk:
         return OneOrder(
             self.view(order), evidence, self._alarm_now(order), details.checklist,
             details.labour, details.parts, details.comments, attachments,
+            moves(
+                order, username=principal.username, role=principal.role,
+                returned=self.returned(order),
+            ),
+            order.state not in SHUT and may_work_on(order, principal.username, principal.role),
         )  # fmt: skip
 
     def _alarm_now(self, order: Order) -> Alarm | None:

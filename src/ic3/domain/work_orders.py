@@ -281,6 +281,26 @@ def check_step(
         raise ForbiddenStep("the measured value has not returned: verifying it needs a note")
 
 
+class Move(msgspec.Struct, frozen=True):
+    """A step that somebody may make now.
+
+    Attributes:
+        noted: Whether a word is needed.
+    """
+
+    to: State
+    noted: bool
+
+
+def moves(order: Order, *, username: str, role: Role, returned: bool | None) -> list[Move]:
+    """The steps that somebody may make, in the order of the table; to assign needs a name too."""
+    return [
+        Move(to, step.noted or (to is State.VERIFIED and returned is False))
+        for (here, to), step in STEPS.items()
+        if here is order.state and _may_take(step.who, order, username, role)
+    ]
+
+
 def _may_take(who: Who, order: Order, username: str, role: Role) -> bool:
     if role.covers(Role.ENGINEER):
         return True

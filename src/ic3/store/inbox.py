@@ -49,6 +49,29 @@ WHERE (kind, serial, tag_code) > (%(kind_after)s, %(serial_after)s, %(tag_after)
     AND (%(state)s::text IS NULL OR state = %(state)s::text)
 ORDER BY kind, serial, tag_code LIMIT %(limit)s
 """
+# Samples are up to five a line, of at most 100,000 lines.
+GROUPS: Final = """
+WITH lines AS (
+    SELECT i.serial, i.tag_code, i.value_type, i.first_seen_at, i.last_seen_at, i.times_seen,
+        i.samples, a.category
+    FROM ic3_inbox i LEFT JOIN ic3_asset_master a ON a.serialnumber = i.serial
+    WHERE i.kind = 'tag' AND i.state = %(state)s),
+numbers AS (
+    SELECT tag_code, category, min(value::text::float8) AS lowest,
+        max(value::text::float8) AS highest
+    FROM lines CROSS JOIN jsonb_array_elements(samples) AS value
+    WHERE jsonb_typeof(value) = 'number' GROUP BY tag_code, category)
+SELECT l.tag_code, l.category, count(*), max(l.value_type), min(l.first_seen_at),
+    max(l.last_seen_at), sum(l.times_seen)::bigint, n.lowest, n.highest,
+    (array_agg(l.samples ORDER BY l.last_seen_at DESC, l.serial))[1],
+    (array_agg(l.serial ORDER BY l.last_seen_at DESC, l.serial))[1],
+    p.param_id, p.parameter_name, p.unit
+FROM lines l
+LEFT JOIN numbers n ON n.tag_code = l.tag_code AND n.category IS NOT DISTINCT FROM l.category
+LEFT JOIN ic3_parameter_master p ON p.param_tag_code = l.tag_code
+GROUP BY l.tag_code, l.category, n.lowest, n.highest, p.param_id, p.parameter_name, p.unit
+ORDER BY count(*) DESC, l.tag_code, l.category LIMIT %(limit)s
+"""
 COUNT_LINES: Final = "SELECT kind, state, count(*) FROM ic3_inbox GROUP BY kind, state"
 
 SET_STATE: Final = """
@@ -77,6 +100,32 @@ class InboxRow(msgspec.Struct, frozen=True):
     note: str | None
     changed_at: datetime | None
     changed_by: str | None
+
+
+class TagGroup(msgspec.Struct, frozen=True):
+    """A tag on the assets of one category that nothing maps.
+
+    Attributes:
+        assets: On how many; so many readings a run a mapping by kind would add.
+        lowest: Least of the samples; null where none is a number.
+        serial: One of the assets, the last that sent it; `samples` are its.
+        param_id: The parameter whose code is the tag's; null where there is none.
+    """
+
+    tag_code: str
+    category: str | None
+    assets: int
+    value_type: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    times_seen: int
+    lowest: float | None
+    highest: float | None
+    samples: list[Any]
+    serial: str
+    param_id: int | None
+    parameter_name: str | None
+    unit: str | None
 
 
 async def write_taken(connection: Connection, taken: Taken) -> None:
@@ -123,6 +172,12 @@ class InboxStore:
                 },
             )  # fmt: skip
             return [InboxRow(*row) for row in await cursor.fetchall()]
+
+    async def groups(self, *, state: State, limit: int) -> list[TagGroup]:
+        """Tags by category of their assets, those on most assets first."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(GROUPS, {"state": state, "limit": limit})
+            return [TagGroup(*row) for row in await cursor.fetchall()]
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """Kind to state to number of lines."""
