@@ -4070,6 +4070,7 @@ export interface components {
          */
         FindingState: "open" | "acknowledged" | "in_work" | "closed" | "dismissed";
         /**
+<<<<<<< HEAD
          * GapView
          * @description A span in which readings are missing.
          *
@@ -4089,6 +4090,8 @@ export interface components {
             estimated: boolean;
         };
         /**
+=======
+>>>>>>> 97d7079 (ui: work orders, their list, board and page)
          * Gone
          * @description A rule is deleted.
          */
@@ -4589,6 +4592,21 @@ export interface components {
         /**
          * Mean
          * @description A mean in a unit and of how many; null where there are none.
+<<<<<<< HEAD
+=======
+         */
+        Mean: {
+            value: number | null;
+            unit: string;
+            count: number;
+        };
+        /**
+         * Move
+         * @description A step that somebody may make now.
+         *
+         *     Attributes:
+         *     noted: Whether a word is needed.
+>>>>>>> 97d7079 (ui: work orders, their list, board and page)
          */
         Mean: {
             value: number | null;
@@ -4802,6 +4820,15 @@ export interface components {
             parts: components["schemas"]["Part"][];
             comments: components["schemas"]["Comment"][];
             attachments: components["schemas"]["Attachment"][];
+        };
+        /**
+         * OnePump
+         * @description A pump's figures, the whole assessment that they are taken from, and its plate.
+         */
+        OnePump: {
+            figures: components["schemas"]["PumpFigures"];
+            assessment: unknown;
+            plate: components["schemas"]["Plate"];
         };
         /**
          * OnePump

@@ -13,7 +13,8 @@ export const localOf = (at: string | null | undefined, zone: string): string => 
 
 /** The instant of the field's text as RFC 3339; null where it is empty. */
 export function instantOfLocal(text: string, zone: string): string | null {
-  const wanted = Date.parse(`${text}:00Z`);
+  if (!text) return null;
+  const wanted = Date.parse(`${text.slice(0, 16)}:00Z`);
   if (Number.isNaN(wanted)) return null;
   // Twice: the offset of the first guess may be that before a change of summer time.
   let at = wanted;

@@ -35,7 +35,9 @@ export const t = dictionary({
     files: "Photos and files", photo: "Take a photo", file: "Add a file", noFiles: "No photo or file yet.", show: "Show", hide: "Hide", saveFile: "Save", deleteFile: "Delete",
     deleteSure: "Delete the file {name} for good?", fileHint: "JPEG, PNG, WebP, PDF, text or CSV, at most 25 MiB.", sending: "Sending {name} …", fileSize: "{kb} KB",
     history: "History", who: "Who", when: "When", happened: "What", noHistory: "Nothing has happened.", step: "{from} → {to}",
-    made: "made", changed: "changed", moved: "moved", fieldsChanged: "changed: {names}",
+    made: "made", changed: "changed", fieldsChanged: "changed: {names}", lineAdded: "line of the checklist added", lineTicked: "line ticked",
+    lineUnticked: "tick taken away", timeAdded: "time entered", partAdded: "part entered", noteAdded: "note written", fileAdded: "file handed in",
+    fileDeleted: "file deleted", filters: "Filters",
     evidence: "Evidence", evidenceAt: "As it was when the order was made, {at}", noEvidence: "It was not made from an alarm: no snapshot.",
     reading: "Reading", value: "Value", quality: "Quality", at: "At", valueAtRaise: "{value} {unit}, limit {limit}",
     map: "On the map", navigate: "Way there", noPlace: "Its place is not known.",
@@ -83,7 +85,9 @@ export const t = dictionary({
     files: "फ़ोटो और फ़ाइलें", photo: "फ़ोटो लें", file: "फ़ाइल जोड़ें", noFiles: "अभी कोई फ़ोटो या फ़ाइल नहीं।", show: "दिखाएँ", hide: "छिपाएँ", saveFile: "सहेजें", deleteFile: "हटाएँ",
     deleteSure: "फ़ाइल {name} को सदा के लिए हटाएँ?", fileHint: "JPEG, PNG, WebP, PDF, पाठ या CSV, अधिकतम 25 MiB।", sending: "{name} भेजा जा रहा है …", fileSize: "{kb} KB",
     history: "इतिहास", who: "कौन", when: "कब", happened: "क्या", noHistory: "कुछ नहीं हुआ।", step: "{from} → {to}",
-    made: "बनाया", changed: "बदला", moved: "आगे बढ़ाया", fieldsChanged: "बदला: {names}",
+    made: "बनाया", changed: "बदला", fieldsChanged: "बदला: {names}", lineAdded: "जाँच सूची में पंक्ति जोड़ी", lineTicked: "पंक्ति पूर्ण की",
+    lineUnticked: "पूर्ण का चिह्न हटाया", timeAdded: "समय दर्ज किया", partAdded: "पुर्ज़ा दर्ज किया", noteAdded: "टिप्पणी लिखी", fileAdded: "फ़ाइल दी",
+    fileDeleted: "फ़ाइल हटाई", filters: "छँटनी",
     evidence: "साक्ष्य", evidenceAt: "जैसा आदेश बनते समय था, {at}", noEvidence: "यह अलार्म से नहीं बना: कोई साक्ष्य नहीं।",
     reading: "माप", value: "मान", quality: "गुणवत्ता", at: "समय", valueAtRaise: "{value} {unit}, सीमा {limit}",
     map: "मानचित्र पर", navigate: "वहाँ का रास्ता", noPlace: "इसका स्थान ज्ञात नहीं।",
@@ -98,10 +102,3 @@ export const t = dictionary({
     domainNone: "–",
   },
 });
-
-export const STATES = [
-  "draft", "open", "assigned", "in_progress", "on_hold", "reopened", "done", "verified", "closed", "cancelled",
-] as const;
-export type State = (typeof STATES)[number];
-/** States in which there is something left to be done by somebody. */
-export const NOT_OVER: State[] = ["draft", "open", "assigned", "in_progress", "on_hold", "reopened", "done"];

@@ -1,4 +1,4 @@
-import { NOT_OVER } from "../../i18n/work-orders";
+import { NOT_OVER } from "./states";
 
 export const SORTS = ["created", "due", "priority", "updated"] as const;
 
