@@ -1362,6 +1362,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inbox/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags that nothing maps, one line for all assets of a category
+         * @description Tags that nothing maps, one line for all assets of a category.
+         */
+        get: operations["ApiInboxTagsGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inbox/suggestions": {
         parameters: {
             query?: never;
@@ -4070,7 +4090,6 @@ export interface components {
          */
         FindingState: "open" | "acknowledged" | "in_work" | "closed" | "dismissed";
         /**
-<<<<<<< HEAD
          * GapView
          * @description A span in which readings are missing.
          *
@@ -4090,8 +4109,6 @@ export interface components {
             estimated: boolean;
         };
         /**
-=======
->>>>>>> 97d7079 (ui: work orders, their list, board and page)
          * Gone
          * @description A rule is deleted.
          */
@@ -4592,8 +4609,6 @@ export interface components {
         /**
          * Mean
          * @description A mean in a unit and of how many; null where there are none.
-<<<<<<< HEAD
-=======
          */
         Mean: {
             value: number | null;
@@ -4606,12 +4621,10 @@ export interface components {
          *
          *     Attributes:
          *     noted: Whether a word is needed.
->>>>>>> 97d7079 (ui: work orders, their list, board and page)
          */
-        Mean: {
-            value: number | null;
-            unit: string;
-            count: number;
+        Move: {
+            to: components["schemas"]["work_orders_State"];
+            noted: boolean;
         };
         /**
          * MoveRequest
@@ -4810,6 +4823,8 @@ export interface components {
          *     Attributes:
          *     evidence: The alarm and the readings of the asset as they were when it was made.
          *     alarm: The alarm as it is now; null where it is cleared, or there was none.
+         *     moves: Where the caller may move it.
+         *     may_work: Whether the caller may enter what belongs to the work.
          */
         OneOrder: {
             order: components["schemas"]["OrderView"];
@@ -4820,15 +4835,8 @@ export interface components {
             parts: components["schemas"]["Part"][];
             comments: components["schemas"]["Comment"][];
             attachments: components["schemas"]["Attachment"][];
-        };
-        /**
-         * OnePump
-         * @description A pump's figures, the whole assessment that they are taken from, and its plate.
-         */
-        OnePump: {
-            figures: components["schemas"]["PumpFigures"];
-            assessment: unknown;
-            plate: components["schemas"]["Plate"];
+            moves: components["schemas"]["Move"][];
+            may_work: boolean;
         };
         /**
          * OnePump
@@ -6053,6 +6061,41 @@ export interface components {
             progress: components["schemas"]["SyncProgress"] | null;
         };
         /**
+         * TagGroup
+         * @description A tag on the assets of one category that nothing maps.
+         *
+         *     Attributes:
+         *     assets: On how many; so many readings a run a mapping by kind would add.
+         *     lowest: Least of the samples; null where none is a number.
+         *     serial: One of the assets, the last that sent it; `samples` are its.
+         *     param_id: The parameter whose code is the tag's; null where there is none.
+         */
+        TagGroup: {
+            tag_code: string;
+            category: string | null;
+            assets: number;
+            value_type: string | null;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            times_seen: number;
+            lowest: number | null;
+            highest: number | null;
+            samples: unknown[];
+            serial: string;
+            param_id: number | null;
+            parameter_name: string | null;
+            unit: string | null;
+        };
+        /**
+         * TagGroups
+         * @description Tags by category of their assets, those on most assets first.
+         */
+        TagGroups: {
+            groups: components["schemas"]["TagGroup"][];
+        };
+        /**
          * TestOutcome
          * @description What became of a test.
          */
@@ -6281,6 +6324,7 @@ export interface components {
         /**
          * State
          * @description What became of a line.
+         * @default open
          * @enum {string}
          */
         inbox_State: "open" | "ignored" | "mapped";
@@ -8152,6 +8196,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InboxPage"];
+                };
+            };
+        };
+    };
+    ApiInboxTagsGroups: {
+        parameters: {
+            query?: {
+                /** @description What became of a line. */
+                state?: components["schemas"]["inbox_State"];
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagGroups"];
                 };
             };
         };
