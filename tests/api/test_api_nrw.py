@@ -90,6 +90,11 @@ async def test_a_district_shows_its_balance_with_band_and_reasons(districts: Sit
     assert (north["name"], north["age_s"], north["provisional"]) == ("North", 0.0, False)
     assert north["leak"]["burst_reason"] == "learning"
     assert north["night_flow"]["value"] == pytest.approx(100.0)
+    assert north["billed"]["value"] == pytest.approx(167 / 24 * 1800)
+    assert north["pressure"]["value"] == pytest.approx(25.0)
+    assert north["nights"] == {
+        "days": ["2026-06-14"], "m3_h": [pytest.approx(100.0)], "low_m3_h": None, "high_m3_h": None
+    }  # fmt: skip
     assert south["ili"]["reason"] or south["ili_warnings"]
 
 

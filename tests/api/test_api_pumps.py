@@ -86,6 +86,18 @@ async def test_the_fleet_is_walked_page_by_page(fleet: Site) -> None:
     assert [each["serial_number"] for each in second["pumps"]] == ["Z/Pump 2"]
 
 
+async def test_the_least_healthy_pump_comes_first_and_those_without_health_last(
+    fleet: Site,
+) -> None:
+    async with fleet.database.connection() as connection:
+        await connection.execute("UPDATE ic3_pump_health SET health = NULL WHERE asset_id = 1")
+    first = (await ask(fleet, "GET", f"{FLEET}?limit=1")).json()
+    [pump] = first["pumps"]
+    assert (pump["serial_number"], pump["vibration_mm_s"]) == ("Z/Pump 2", 3.0)
+    second = (await ask(fleet, "GET", f"{FLEET}?limit=1&cursor={first['next']}")).json()
+    assert [each["health"] for each in second["pumps"]] == [None]
+
+
 async def test_one_pump_shows_every_sub_score_with_its_limit_or_reason(fleet: Site) -> None:
     found = (await ask(fleet, "GET", f"{FLEET}/A_Pump_1")).json()
     assert len(found["assessment"]["sub_scores"]) == 12

@@ -19,7 +19,17 @@ from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.pumps import CSV_HEADINGS, DAY_HEADINGS, PumpDay, PumpFigures, csv_rows, day_rows
 from ic3.domain.spreadsheets import csv_text
 from ic3.errors import ApiError
-from ic3.store.pump_health import DEFAULT_CLASS, OnePump, Plate, PumpStore, plate_etag, set_plate
+from ic3.store.pump_health import (
+    DEFAULT_CLASS,
+    FIRST,
+    OnePump,
+    Plate,
+    PumpPlace,
+    PumpStore,
+    place_of,
+    plate_etag,
+    set_plate,
+)
 
 NO_NUL: Final = r"^[^\x00]*$"
 HISTORY_DAYS: Final = 90
@@ -40,7 +50,7 @@ IfMatch = Annotated[
 
 
 class PumpPage(msgspec.Struct):
-    """A page of pumps by register id; ask on with `cursor=next`."""
+    """A page of pumps, the least healthy first; ask on with `cursor=next`."""
 
     pumps: list[PumpFigures]
     next: str | None
@@ -75,15 +85,15 @@ async def listed(
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Response[PumpPage]:
-    """The health of pumps, by register id."""
-    after = begin_of(cursor, int) if cursor else 0
-    if not 0 <= after < 2**31:
+    """The health of pumps, the least first; those without one last."""
+    after = begin_of(cursor, PumpPlace) if cursor else FIRST
+    if not 0 <= after.asset_id < 2**31:
         raise ApiError(422, "bad cursor", "send what the page before answered as next")
     page = await pump_store.page(
         principal_of(request).scope(), now=clock.now(), limit=limit, after=after, domain=domain,
         below=below,
     )  # fmt: skip
-    onward = cursor_of(page[-1].asset_id) if len(page) == limit else None
+    onward = cursor_of(place_of(page[-1])) if len(page) == limit else None
     return paged(request, PumpPage(page, onward), onward)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from statistics import quantiles
 from typing import Any, Final
 
 import msgspec
@@ -9,11 +10,12 @@ import msgspec
 from ic3.domain.spreadsheets import Cell
 
 CSV_HEADINGS: Final = (
-    "dma_id", "name", "domain", "from_utc", "until_utc", "input_m3", "input_band_m3",
+    "dma_id", "name", "domain", "from_utc", "until_utc", "input_m3", "input_band_m3", "billed_m3",
     "nrw_percent", "nrw_band_percent", "nrw_m3", "real_losses_m3", "mnf_m3_h",
-    "night_flow_refusal", "supply_h_a_day", "ili", "ili_band", "loss_m3_h", "leak_probability",
-    "burst_probability", "completeness", "provisional",
+    "night_flow_refusal", "pressure_m", "supply_h_a_day", "ili", "ili_band", "loss_m3_h",
+    "leak_probability", "burst_probability", "completeness", "provisional",
 )  # fmt: skip
+LEAST_NIGHTS: Final = 7
 DAY_HEADINGS: Final = ("day", *CSV_HEADINGS)
 
 
@@ -53,6 +55,21 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     hours: int = 0
 
 
+class Nights(msgspec.Struct, frozen=True):
+    """The minimum night flow of the last 28 days, and the band in which most nights lay.
+
+    Attributes:
+        days: Oldest first.
+        m3_h: Of each day; null where there was no night flow.
+        low_m3_h: A tenth of the nights lie below, high_m3_h a tenth above; null below 7 nights.
+    """
+
+    days: list[date]
+    m3_h: list[float | None]
+    low_m3_h: float | None
+    high_m3_h: float | None
+
+
 class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a district that a list shows, each with its unit, band and reason.
 
@@ -60,6 +77,8 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
         completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
         age_s: Seconds since the end of the readings they are made of; null for a past day.
         definition_version: They were computed by.
+        pressure: Mean over the hours under pressure.
+        nights: The night flows before; null for a past day.
         supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
         ili_band: A to D; `ili_warnings` say where the index does not hold.
     """
@@ -75,10 +94,13 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     completeness: float
     provisional: bool
     input: Band
+    billed: Band
     nrw_percent: Band
     nrw: Band
     real_losses: Band
     night_flow: Band
+    nights: Nights | None
+    pressure: Band
     supply_hours_a_day: float
     supply: str
     ili: Band
@@ -90,6 +112,7 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
 def figures_of(
     report: Mapping[str, Any], leak: Leak, *, dma_id: str, name: str, domain: str | None,
     from_at: datetime, until_at: datetime, computed_at: datetime, version: int, age_s: float | None,
+    nights: Nights | None = None,
 ) -> DistrictFigures:  # fmt: skip
     """The list's figures out of a whole report.
 
@@ -104,6 +127,7 @@ def figures_of(
         computed_at: When.
         version: Of the definition.
         age_s: Since until_at.
+        nights: Of the last 28 days.
     """
     balance, reason = report["balance"] or {}, report["balance_reason"]
     night, index = report["night"], report["index"]
@@ -112,12 +136,14 @@ def figures_of(
         computed_at=computed_at, age_s=age_s, definition_version=version,
         completeness=report["completeness"], provisional=report["provisional"],
         input=_volume(report["input_m3"], "no inflow was measured"),
+        billed=_volume(balance.get("billed_authorised"), reason),
         nrw_percent=Band(
             balance.get("nrw_percent"), balance.get("nrw_band_percent"), "%", reason
         ),
         nrw=_volume(balance.get("nrw"), reason),
         real_losses=_volume(balance.get("real_losses"), reason),
         night_flow=_figure(night["mnf_m3_h"], "m3/h", night["refusal"]),
+        nights=nights, pressure=_pressure(report["pressure_m"]),
         supply_hours_a_day=report["supply"]["hours_a_day"], supply=report["supply"]["usual"],
         ili=Band(index and index["ili"], None, "", report["index_reason"]),
         ili_band=index and index["band"], ili_warnings=list(index["warnings"]) if index else [],
@@ -129,11 +155,11 @@ def csv_row(each: DistrictFigures) -> Sequence[Cell]:
     """A row under `CSV_HEADINGS`."""
     return (
         each.dma_id, each.name, each.domain, each.from_at.isoformat(), each.until_at.isoformat(),
-        each.input.value, each.input.band, each.nrw_percent.value, each.nrw_percent.band,
-        each.nrw.value, each.real_losses.value, each.night_flow.value, each.night_flow.reason,
-        each.supply_hours_a_day, each.ili.value, each.ili_band, each.leak.loss_m3_h,
-        each.leak.leak_probability, each.leak.burst_probability, each.completeness,
-        str(each.provisional).lower(),
+        each.input.value, each.input.band, each.billed.value, each.nrw_percent.value,
+        each.nrw_percent.band, each.nrw.value, each.real_losses.value, each.night_flow.value,
+        each.night_flow.reason, each.pressure.value, each.supply_hours_a_day, each.ili.value,
+        each.ili_band, each.leak.loss_m3_h, each.leak.leak_probability,
+        each.leak.burst_probability, each.completeness, str(each.provisional).lower(),
     )  # fmt: skip
 
 
@@ -147,6 +173,19 @@ def _volume(volume: Mapping[str, float] | None, reason: str) -> Band:
     if volume is None:
         return Band(None, None, "m3", reason)
     return Band(volume["m3"], volume["band_m3"], "m3")
+
+
+def nights_of(days: Sequence[date], m3_h: Sequence[float | None]) -> Nights:
+    """Night flows with the band between their first and last decile."""
+    known = [each for each in m3_h if each is not None]
+    if len(known) < LEAST_NIGHTS:
+        return Nights(list(days), list(m3_h), None, None)
+    deciles = quantiles(known, n=10, method="inclusive")
+    return Nights(list(days), list(m3_h), deciles[0], deciles[-1])
+
+
+def _pressure(pressure_m: float | None) -> Band:
+    return Band(pressure_m, None, "m", "" if pressure_m is not None else "no pressure was read")
 
 
 def _figure(figure: Mapping[str, float] | None, unit: str, reason: str) -> Band:

@@ -10,8 +10,9 @@ from ic3.domain.spreadsheets import Cell
 
 CSV_HEADINGS: Final = (
     "serial_number", "name", "domain", "until_utc", "health", "coverage", "worst", "sec_kwh_m3",
-    "starts", "run_h", "remaining_days_low", "remaining_days_median", "remaining_days_high",
-    "remaining_reason", "provisional",
+    "vibration_mm_s", "winding_c", "unbalance_percent", "of_best_flow", "starts", "run_h",
+    "remaining_days_low", "remaining_days_median", "remaining_days_high", "remaining_reason",
+    "provisional",
 )  # fmt: skip
 DAY_HEADINGS: Final = (
     "serial_number", "day", "health", "coverage", "head_percent", "efficiency_percent",
@@ -75,7 +76,11 @@ class PumpFigures(msgspec.Struct, frozen=True, kw_only=True):
         coverage: Share of the weights that were computed, 0 to 1.
         worst: The worst cause, one sentence.
         sec_kwh_m3: Specific energy; shown, never scored alone. Null with `sec_reason`.
+        vibration_mm_s: Of the worse end, of the median sample; null where it was not computed.
+            winding_c, unbalance_percent (current) and of_best (flow as a share of the best
+            flow) likewise.
         starts: Within the window from `from_at` to `until_at`; run_h and known_h likewise.
+        most_starts_per_hour: In any 60 minutes of the window.
         provisional: The reference curve still has too few healthy days.
         age_s: Seconds since `until_at`.
     """
@@ -94,7 +99,12 @@ class PumpFigures(msgspec.Struct, frozen=True, kw_only=True):
     worst: str
     sec_kwh_m3: float | None
     sec_reason: str
+    vibration_mm_s: float | None
+    winding_c: float | None
+    unbalance_percent: float | None
+    of_best: float | None
     starts: int
+    most_starts_per_hour: int
     run_h: float
     known_h: float
     reference: str
@@ -138,9 +148,13 @@ def figures_of(
         trend: Beside it.
         now: Says how old it is.
     """
+    values = {each["name"]: each["value"] for each in assessment["sub_scores"]}
     return PumpFigures(
         **row, age_s=(now - row["until_at"]).total_seconds(), reason=assessment["reason"],
         sec_kwh_m3=assessment["sec_kwh_m3"], sec_reason=assessment["sec_reason"],
+        vibration_mm_s=values["vibration"], winding_c=values["winding temperature"],
+        unbalance_percent=values["current unbalance"], of_best=values["operating region"],
+        most_starts_per_hour=assessment["most_starts_per_hour"],
         starts=assessment["starts"], run_h=assessment["run_h"], known_h=assessment["known_h"],
         reference=assessment["reference"], provisional=assessment["is_provisional"], trend=trend,
     )  # fmt: skip
@@ -152,7 +166,8 @@ def csv_rows(pumps: Iterable[PumpFigures]) -> Iterable[Sequence[Cell]]:
         life = each.trend.life
         yield (
             each.serial_number, each.name, each.domain, each.until_at.isoformat(), each.health,
-            each.coverage, each.worst, each.sec_kwh_m3, each.starts, each.run_h, life.low_days,
+            each.coverage, each.worst, each.sec_kwh_m3, each.vibration_mm_s, each.winding_c,
+            each.unbalance_percent, each.of_best, each.starts, each.run_h, life.low_days,
             life.median_days, life.high_days, life.reason, str(each.provisional).lower(),
         )  # fmt: skip
 

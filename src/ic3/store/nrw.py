@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from psycopg.types.json import Jsonb
 
-from ic3.domain.nrw import DistrictFigures, Leak, figures_of
+from ic3.domain.nrw import DistrictFigures, Leak, figures_of, nights_of
 from ic3.store.pool import Database
 
 EXPORT_PAGE: Final = 400
@@ -37,8 +37,15 @@ ON CONFLICT (dma_id, day) DO UPDATE SET domain = excluded.domain,
 """
 LIST: Final = """
 SELECT n.dma_id, coalesce(d.name, n.dma_id), n.domain, n.computed_at, n.from_at, n.until_at,
-    n.definition_version, n.report, n.leak
+    n.definition_version, n.report, n.leak, nights.days, nights.m3_h
 FROM ic3_nrw n LEFT JOIN ic3_dma d ON d.dma_id = n.dma_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(day ORDER BY day), '{}') AS days,
+        coalesce(array_agg(CAST(report #>> '{night,mnf_m3_h,value}' AS float8) ORDER BY day), '{}')
+        AS m3_h
+    FROM ic3_nrw_day
+    WHERE dma_id = n.dma_id AND day > CAST(n.until_at AS date) - 28
+) AS nights
 WHERE n.dma_id > %(after)s
     AND (%(dma_id)s::text IS NULL OR n.dma_id = %(dma_id)s::text)
     AND (%(domain)s::text IS NULL OR n.domain = %(domain)s::text)
@@ -127,12 +134,13 @@ class NrwStore:
                 figures_of(
                     report, msgspec.convert(leak, Leak), dma_id=dma_id_, name=name, domain=domain_,
                     from_at=from_at, until_at=until_at, computed_at=computed_at, version=version,
-                    age_s=(now - until_at).total_seconds(),
+                    age_s=(now - until_at).total_seconds(), nights=nights_of(days, m3_h),
                 ),
                 report,
             )
             for (
                 dma_id_, name, domain_, computed_at, from_at, until_at, version, report, leak,
+                days, m3_h,
             ) in rows
         ]  # fmt: skip
 

@@ -50,16 +50,17 @@ ON CONFLICT (asset_id, day) DO UPDATE SET health = excluded.health, coverage = e
     run_h = excluded.run_h, known_h = excluded.known_h, starts = excluded.starts,
     worst = excluded.worst, provisional = excluded.provisional, computed_at = excluded.computed_at
 """
+# The least healthy first, those whose health was not computed last.
 LIST: Final = """
 SELECT h.asset_id, m.serialnumber, m.name, m.domain, h.from_at, h.until_at, h.assessed_at,
     h.health, h.coverage, h.worst, h.assessment, h.trend
 FROM ic3_pump_health h JOIN ic3_asset_master m ON m.asset_id = h.asset_id
-WHERE h.asset_id > %(after)s
+WHERE (coalesce(h.health, 101), h.asset_id) > (%(health)s::float8, %(after)s::int)
     AND (%(serial)s::text IS NULL OR m.serialnumber = %(serial)s::text)
     AND (%(domain)s::text IS NULL OR m.domain = %(domain)s::text)
     AND (%(below)s::float8 IS NULL OR h.health < %(below)s::float8)
     AND (%(scope)s::text[] IS NULL OR m.domain = ANY(%(scope)s::text[]))
-ORDER BY h.asset_id LIMIT %(limit)s
+ORDER BY coalesce(h.health, 101), h.asset_id LIMIT %(limit)s
 """
 DAYS: Final = """
 SELECT day, health, coverage, head_percent, efficiency_percent, vibration_mm_s, sec_kwh_m3, run_h,
@@ -116,6 +117,16 @@ class Plate(msgspec.Struct, frozen=True, kw_only=True):
     changed_by: str | None = None
 
 
+class PumpPlace(NamedTuple):
+    """Where a page of pumps begins: behind this health and register id."""
+
+    health: float
+    asset_id: int
+
+
+FIRST: Final = PumpPlace(-1.0, 0)
+
+
 class PumpRow(NamedTuple):
     """The health of a pump to be stored; `assessment` is a `PumpAssessment` as JSON."""
 
@@ -164,22 +175,22 @@ class PumpStore:
             await connection.execute(KEEP_DAYS, {"rows": _json(given)})
 
     async def page(
-        self, scope: list[str] | None, *, now: datetime, limit: int, after: int = 0,
-        domain: str | None = None, below: float | None = None,
+        self, scope: list[str] | None, *, now: datetime, limit: int,
+        after: PumpPlace = FIRST, domain: str | None = None, below: float | None = None,
     ) -> list[PumpFigures]:  # fmt: skip
-        """Pumps by register id.
+        """Pumps by health, the least first; those without one last.
 
         Args:
             scope: Domains that may be seen; None is all.
             now: Says how old the figures are.
             limit: How many at most.
-            after: Register id of the last of the page before.
+            after: Place of the last of the page before.
             domain: Only those of this domain.
             below: Only those of less health.
         """
         asked = {
-            "scope": scope, "limit": limit, "after": after, "domain": domain, "below": below,
-            "serial": None,
+            "scope": scope, "limit": limit, "health": after.health, "after": after.asset_id,
+            "domain": domain, "below": below, "serial": None,
         }  # fmt: skip
         async with self.database.connection() as connection:
             rows = await (await connection.execute(LIST, asked)).fetchall()
@@ -189,14 +200,14 @@ class PumpStore:
         self, scope: list[str] | None, *, now: datetime, domain: str | None, below: float | None
     ) -> AsyncIterator[list[PumpFigures]]:
         """All of them, a page at a time."""
-        after, full = 0, True
+        after, full = FIRST, True
         while full:
             page = await self.page(
                 scope, now=now, limit=EXPORT_PAGE, after=after, domain=domain, below=below
             )
             yield page
             full = len(page) == EXPORT_PAGE
-            after = page[-1].asset_id if page else 0
+            after = place_of(page[-1]) if page else after
 
     async def one(self, scope: list[str] | None, serial: str, *, now: datetime) -> OnePump:
         """One pump.
@@ -205,7 +216,7 @@ class PumpStore:
             ApiError: 404: there is none that was assessed, or not for this user.
         """
         asked = {
-            "scope": scope, "limit": 1, "after": 0, "domain": None, "below": None,
+            "scope": scope, "limit": 1, "health": -1, "after": 0, "domain": None, "below": None,
             "serial": serial,
         }  # fmt: skip
         async with self.database.connection() as connection:
@@ -248,6 +259,11 @@ class PumpStore:
         async with self.database.connection() as connection:
             cursor = await connection.execute(RATINGS, {"asset_ids": list(asset_ids)})
             return {each: (rating, critical) for each, rating, critical in await cursor.fetchall()}
+
+
+def place_of(pump: PumpFigures) -> PumpPlace:
+    """Where the page behind a pump begins."""
+    return PumpPlace(101.0 if pump.health is None else pump.health, pump.asset_id)
 
 
 async def set_plate(
