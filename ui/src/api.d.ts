@@ -2547,8 +2547,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The health of pumps, by register id
-         * @description The health of pumps, by register id.
+         * The health of pumps, the least first; those without one last
+         * @description The health of pumps, the least first; those without one last.
          */
         get: operations["ApiAiPumpHealthListed"];
         put?: never;
@@ -3795,6 +3795,8 @@ export interface components {
          *     completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
          *     age_s: Seconds since the end of the readings they are made of; null for a past day.
          *     definition_version: They were computed by.
+         *     pressure: Mean over the hours under pressure.
+         *     nights: The night flows before; null for a past day.
          *     supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
          *     ili_band: A to D; `ili_warnings` say where the index does not hold.
          */
@@ -3813,10 +3815,13 @@ export interface components {
             completeness: number;
             provisional: boolean;
             input: components["schemas"]["Band"];
+            billed: components["schemas"]["Band"];
             nrw_percent: components["schemas"]["Band"];
             nrw: components["schemas"]["Band"];
             real_losses: components["schemas"]["Band"];
             night_flow: components["schemas"]["Band"];
+            nights: components["schemas"]["Nights"] | null;
+            pressure: components["schemas"]["Band"];
             supply_hours_a_day: number;
             supply: string;
             ili: components["schemas"]["Band"];
@@ -4783,6 +4788,21 @@ export interface components {
             flow_m3_h: number;
         };
         /**
+         * Nights
+         * @description The minimum night flow of the last 28 days, and the band in which most nights lay.
+         *
+         *     Attributes:
+         *     days: Oldest first.
+         *     m3_h: Of each day; null where there was no night flow.
+         *     low_m3_h: A tenth of the nights lie below, high_m3_h a tenth above; null below 7 nights.
+         */
+        Nights: {
+            days: string[];
+            m3_h: (number | null)[];
+            low_m3_h: number | null;
+            high_m3_h: number | null;
+        };
+        /**
          * OneAlarm
          * @description An alarm and what happened to it, oldest first.
          *
@@ -5292,7 +5312,11 @@ export interface components {
          *     coverage: Share of the weights that were computed, 0 to 1.
          *     worst: The worst cause, one sentence.
          *     sec_kwh_m3: Specific energy; shown, never scored alone. Null with `sec_reason`.
+         *     vibration_mm_s: Of the worse end, of the median sample; null where it was not computed.
+         *     winding_c, unbalance_percent (current) and of_best (flow as a share of the best
+         *     flow) likewise.
          *     starts: Within the window from `from_at` to `until_at`; run_h and known_h likewise.
+         *     most_starts_per_hour: In any 60 minutes of the window.
          *     provisional: The reference curve still has too few healthy days.
          *     age_s: Seconds since `until_at`.
          */
@@ -5314,7 +5338,12 @@ export interface components {
             worst: string;
             sec_kwh_m3: number | null;
             sec_reason: string;
+            vibration_mm_s: number | null;
+            winding_c: number | null;
+            unbalance_percent: number | null;
+            of_best: number | null;
             starts: number;
+            most_starts_per_hour: number;
             run_h: number;
             known_h: number;
             reference: string;
@@ -5358,7 +5387,7 @@ export interface components {
         };
         /**
          * PumpPage
-         * @description A page of pumps by register id; ask on with `cursor=next`.
+         * @description A page of pumps, the least healthy first; ask on with `cursor=next`.
          */
         PumpPage: {
             pumps: components["schemas"]["PumpFigures"][];
