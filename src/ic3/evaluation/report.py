@@ -74,7 +74,8 @@ def rows(scores: Sequence[Score]) -> list[list[str]]:
 def write(report: Report, out: Path) -> None:
     """Write `eval.json` and `eval.md` into `out`, which is made where it is not there."""
     out.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    # A number of numpy is a number.
+    text = msgspec.json.format(msgspec.json.encode(report, enc_hook=float), indent=2)
     (out / "eval.json").write_bytes(text + b"\n")
     lines = [
         "# The analytics on labelled data",
