@@ -123,6 +123,24 @@ DUTIES: Final = {
         " `ic3_ticks_skipped`, `ic3_worker_failures`",
         docs="done: [analytics](../howto/analytics.md)",
     ),
+    "anomaly": Duties(
+        run_log="done: one row of `ic3_analytics_run` a round, failed ones included",
+        back_off="exempt: its interval of a minute is its pause; what a round missed the next"
+        " one takes up",
+        stop=STOPS,
+        metrics="done: `ic3_analytics_runs`, `ic3_analytics_run_duration_seconds`, `ic3_findings`,"
+        " `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [analytics](../howto/analytics.md)",
+    ),
+    "nrw": Duties(
+        run_log="done: one row of `ic3_analytics_run` a round, failed ones included",
+        back_off="exempt: its interval of five minutes is its pause; what a round missed the next"
+        " one takes up",
+        stop=STOPS,
+        metrics="done: `ic3_analytics_runs`, `ic3_analytics_run_duration_seconds`, `ic3_findings`,"
+        " `ic3_ticks_skipped`, `ic3_worker_failures`",
+        docs="done: [analytics](../howto/analytics.md)",
+    ),
     "rollup": Duties(
         run_log="exempt: it reads no telemetry; what is to be rolled up stands in"
         " `ic3_rollup_dirty` until it is",

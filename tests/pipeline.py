@@ -34,12 +34,14 @@ from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.dma import DmaStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
+from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
 from ic3.store.pool import Database
@@ -128,7 +130,9 @@ class Pipeline:
             feed=feed, latest=self.latest, runs=runs, alarms=Alarms(), rules=RuleTable(),
             figures=Figures(), five_minutes=FiveMinuteStore(database),
             findings=FindingStore(database), analytics=AnalyticsStore(database),
-            pumps=PumpStore(database), news=News(), noticed=Noticed(clock),
+            pumps=PumpStore(database),
+            definitions=DmaStore(database), nrw=NrwStore(database), news=News(),
+            noticed=Noticed(clock),
             away=database.availability.why_away,
             spool_share=self.spool.share, alarm_store=AlarmStore(database),
             journal=AlarmJournal(), rule_store=RuleStore(database), interval_s=INTERVAL_S,

@@ -88,7 +88,7 @@ async def test_a_verdict_moves_the_false_positive_figure(found: Site) -> None:
     assert (answer.status, answer.json()["state"]) == (200, "dismissed")
     after = await read(found, f"{LIST}/kpi")
     assert (after["false_positive_rate"]["value"], after["active"]) == (1.0, 1)
-    assert after["precision"][0]["value"] == pytest.approx(8 * 0.75 / 9)
+    assert after["precision"][0]["value"] == pytest.approx(10 * 0.75 / 11)
 
 
 async def test_an_operator_acknowledges_and_drafts_an_order(found: Site) -> None:

@@ -16,6 +16,7 @@ import ic3
 from ic3.api import ROUTES
 from ic3.cli import (
     alarms,
+    analytics,
     app,
     backup,
     evaluate,
@@ -45,7 +46,7 @@ ADRS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Importing them makes their commands.
 COMMAND_MODULES = (
     run, read, setup, plant, tags, export, alarms, tail, network, orders, backup, evaluate,
-    incident,
+    incident, analytics,
 )  # fmt: skip
 
 # `ic3` and the words behind it; not where it is the name of a user.

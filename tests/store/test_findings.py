@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from samples import NOW, Sql
 
+from ic3.analytics.severity import PRIOR_WEIGHT
 from ic3.domain.acts import Actor
 from ic3.domain.findings import (
-    PRIOR_WEIGHT,
     PRIORS,
     Finding,
     FindingFilter,

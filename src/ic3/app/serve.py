@@ -54,6 +54,7 @@ from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.dma import DmaStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
@@ -61,6 +62,7 @@ from ic3.store.inbox import InboxStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
+from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
 from ic3.store.presence import keep_presence
@@ -210,7 +212,8 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         audits=AuditStore(keeper), audit_days=settings.audit_days,
         alarms=alarms, rules=rules, rule_store=RuleStore(keeper), figures=Figures(),
         five_minutes=FiveMinuteStore(keeper), findings=FindingStore(keeper),
-        analytics=AnalyticsStore(keeper), pumps=PumpStore(keeper), news=News(),
+        analytics=AnalyticsStore(keeper), pumps=PumpStore(keeper),
+        definitions=DmaStore(keeper), nrw=NrwStore(keeper), news=News(),
         noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,

@@ -22,8 +22,6 @@ from ic3.domain.alarms import Priority
 from ic3.domain.spreadsheets import Cell
 
 FLAP_WINDOW: Final = timedelta(hours=1)
-# By this many like findings a prior counts before anybody has judged one.
-PRIOR_WEIGHT: Final = 8.0
 _Z_95: Final = 1.959963984540054
 CSV_HEADINGS: Final = (
     "finding", "kind", "cause", "state", "serial_number", "category", "tag", "dma_id", "domain",
@@ -150,23 +148,6 @@ class Precision(msgspec.Struct, frozen=True):
     true: int
     false: int
 
-    @property
-    def value(self) -> float:
-        """Expected share of true ones, 0 to 1, the prior included."""
-        prior = PRIOR_WEIGHT * PRIORS[self.kind]
-        return (prior + self.true) / (PRIOR_WEIGHT + self.true + self.false)
-
-
-def confidence_percent(precision: Precision, *, trust: float, coverage: float) -> float:
-    """How likely a finding is a true one, in percent.
-
-    Args:
-        precision: Of like findings.
-        trust: Of the blamed sensor, 0 to 1.
-        coverage: Share of the inputs that there were, 0 to 1.
-    """
-    return 100.0 * precision.value * trust * coverage
-
 
 class Share(msgspec.Struct, frozen=True):
     """A share with its 95 % interval; null where nothing was counted.
@@ -245,13 +226,6 @@ class PrecisionView(msgspec.Struct, frozen=True):
     value: float
     true: int
     false: int
-
-
-def precision_view(precision: Precision) -> PrecisionView:
-    """A precision as it is shown."""
-    return PrecisionView(
-        precision.kind, precision.category, precision.value, precision.true, precision.false
-    )
 
 
 class FindingFilter(msgspec.Struct, frozen=True, kw_only=True):

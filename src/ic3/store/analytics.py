@@ -9,6 +9,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from ic3.clock import Clock
+from ic3.domain.acts import Actor
 from ic3.domain.analytics_runs import (
     AnalyticsRun,
     AnalyticsWorker,
@@ -20,8 +21,10 @@ from ic3.domain.analytics_runs import (
 )
 from ic3.errors import StoreError
 from ic3.observations import AnalyticsRan, Observe
+from ic3.store.audit import record
 from ic3.store.pool import Database
 
+MODELS: Final = Actor("analytics", "worker", "server")
 KEPT_DAYS: Final = 30
 BEYOND: Final = 2**63 - 1
 
@@ -86,6 +89,11 @@ WHERE (t.trust, t.asset_id, t.tag_code) > (%(trust)s, %(asset_id)s, %(tag_code)s
 ORDER BY t.trust, t.asset_id, t.tag_code LIMIT %(limit)s
 """
 ALL_TRUST: Final = "SELECT asset_id, tag_code, trust FROM ic3_sensor_trust"
+
+
+CRITICALITIES: Final = """
+SELECT asset_id, criticality FROM ic3_asset_master WHERE criticality IS NOT NULL
+"""
 
 
 class ModelState(NamedTuple):
@@ -240,3 +248,16 @@ class AnalyticsStore:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(ALL_TRUST)).fetchall()
         return {(asset_id, tag): trust for asset_id, tag, trust in rows}
+
+    async def criticalities(self) -> dict[int, str]:
+        """Register id to criticality, as the register spells it."""
+        async with self._database.connection() as connection:
+            return dict(await (await connection.execute(CRITICALITIES)).fetchall())
+
+    async def note_learned(self, serial: str, finding_id: int, rows: int) -> None:
+        """Note in the audit log that a model learned what somebody judged to be normal."""
+        async with self._database.connection() as connection:
+            await record(
+                connection, MODELS, "model learned", f"asset {serial}",
+                after={"finding": finding_id, "rows": rows},
+            )  # fmt: skip

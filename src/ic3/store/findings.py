@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from psycopg.types.json import Jsonb
 
+from ic3.analytics.severity import confidence_percent
 from ic3.domain.acts import Actor
 from ic3.domain.figures import Said, Subject
 from ic3.domain.findings import (
     FLAP_WINDOW,
     OFF_DELAYS,
+    PRIORS,
     Finding,
     FindingCount,
     FindingFilter,
@@ -20,10 +22,9 @@ from ic3.domain.findings import (
     FindingState,
     Mean,
     Precision,
+    PrecisionView,
     Sighting,
     Verdict,
-    confidence_percent,
-    precision_view,
     priority_of,
     wilson,
 )
@@ -176,7 +177,7 @@ WHERE active OR spanned
 """
 # What people said of stretches of an asset, for the models that learn from it.
 JUDGED: Final = """
-SELECT asset_id, verdict, since, last_seen_at FROM ic3_finding
+SELECT id, asset_id, serial, verdict, since, last_seen_at, verdict_at FROM ic3_finding
 WHERE kind = %(kind)s AND verdict IS NOT NULL AND verdict_at > %(after)s AND asset_id IS NOT NULL
 ORDER BY id
 """
@@ -225,10 +226,13 @@ class Reported(NamedTuple):
 class Judged(NamedTuple):
     """A stretch of an asset that somebody judged."""
 
+    id: int
     asset_id: int
+    serial: str
     verdict: Verdict
     since: datetime
     until: datetime
+    at: datetime
 
 
 class FindingStore:
@@ -310,7 +314,7 @@ class FindingStore:
                 FindingCount(FindingKind(kind), FindingState(state), number)
                 for kind, state, number in counts
             ],
-            precision=[precision_view(each) for each in precisions.values()],
+            precision=[_precision_view(each) for each in precisions.values()],
         )  # fmt: skip
 
     async def judged(self, kind: FindingKind, *, after: datetime) -> list[Judged]:
@@ -318,8 +322,8 @@ class FindingStore:
         async with self.database.connection() as connection:
             cursor = await connection.execute(JUDGED, {"kind": kind, "after": after})
             return [
-                Judged(asset_id, Verdict(verdict), since, until)
-                for asset_id, verdict, since, until in await cursor.fetchall()
+                Judged(number, asset_id, serial, Verdict(verdict), *times)
+                for number, asset_id, serial, verdict, *times in await cursor.fetchall()
             ]
 
     async def worst(self) -> dict[Subject, tuple[float, float, Said]]:
@@ -447,15 +451,32 @@ def _row(
     key = (sighting.kind.value, category)
     precision = precisions.get(key) or Precision(sighting.kind, category, 0, 0)
     row: dict[str, Any] = {
-        **msgspec.to_builtins(sighting), "number": number, "category": category,
+        **_plain(sighting), "number": number, "category": category,
         "severity": min(10.0, max(0.0, sighting.severity)),
-        "confidence": confidence_percent(
-            precision, trust=sighting.trust, coverage=sighting.coverage
-        ),
+        "confidence": _confidence(precision, sighting.trust, sighting.coverage),
     }  # fmt: skip
     if len(msgspec.json.encode(row["evidence"])) > EVIDENCE_LIMIT_BYTES:
         row["evidence"] = {"left_out": "larger than 32 KiB"}
     return row
+
+
+def _confidence(precision: Precision, trust: float, coverage: float) -> float:
+    return confidence_percent(
+        true_findings=precision.true, false_findings=precision.false,
+        prior=PRIORS[precision.kind], trust=trust, coverage=coverage,
+    )  # fmt: skip
+
+
+def _precision_view(precision: Precision) -> PrecisionView:
+    return PrecisionView(
+        precision.kind, precision.category, _confidence(precision, 1.0, 1.0) / 100,
+        precision.true, precision.false,
+    )  # fmt: skip
+
+
+def _plain(sighting: Sighting) -> dict[str, Any]:
+    """As JSON can say it: what is not a number is null."""
+    return dict(msgspec.json.decode(msgspec.json.encode(sighting)))
 
 
 async def _close(connection: Connection, round_: Round) -> int:

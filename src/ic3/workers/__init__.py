@@ -29,12 +29,14 @@ from ic3.store.analytics import AnalyticsStore
 from ic3.store.attachment_files import AttachmentFiles
 from ic3.store.attachments import AttachmentStore
 from ic3.store.audit import AuditStore
+from ic3.store.dma import DmaStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
 from ic3.store.notify import NotifyStore
+from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
 from ic3.store.plans import PlanStore
 from ic3.store.pump_health import PumpStore
@@ -48,8 +50,10 @@ from ic3.workers.access import AccessWorker
 from ic3.workers.alarm_log import AlarmLog
 from ic3.workers.alarm_rules import AlarmRules
 from ic3.workers.alarms import Alarms, News, Noticed
+from ic3.workers.anomaly import Anomaly
 from ic3.workers.monitoring import EndedSweeps, Monitoring
 from ic3.workers.notify import Notify
+from ic3.workers.nrw import Nrw
 from ic3.workers.plans import Plans
 from ic3.workers.poll import Poll
 from ic3.workers.pump_health import PumpHealth
@@ -108,6 +112,8 @@ class Parts:
     findings: FindingStore
     analytics: AnalyticsStore
     pumps: PumpStore
+    definitions: DmaStore
+    nrw: NrwStore
     news: News
     noticed: Noticed
     away: Callable[[], str | None]
@@ -210,6 +216,22 @@ def _pump_health(parts: Parts) -> Worker:
     )  # fmt: skip
 
 
+def _anomaly(parts: Parts) -> Worker:
+    return Anomaly(
+        values=parts.five_minutes, findings=parts.findings, analytics=parts.analytics,
+        latest=parts.latest, figures=parts.figures, zone=parts.zone, clock=parts.clock,
+        observe=parts.observe,
+    )  # fmt: skip
+
+
+def _nrw(parts: Parts) -> Worker:
+    return Nrw(
+        values=parts.five_minutes, definitions=parts.definitions, store=parts.nrw,
+        findings=parts.findings, analytics=parts.analytics, latest=parts.latest,
+        figures=parts.figures, zone=parts.zone, clock=parts.clock, observe=parts.observe,
+    )  # fmt: skip
+
+
 WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _monitoring,
     _save,
@@ -224,5 +246,7 @@ WORKERS: Final[tuple[Callable[[Parts], Worker], ...]] = (
     _alarms,
     _notify,
     _plans,
+    _anomaly,
     _pump_health,
+    _nrw,
 )
