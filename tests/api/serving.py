@@ -415,7 +415,9 @@ async def serving(
                 HistoryStore(requests, zone=ZONE), zone=ZONE, clock=clock
             ),
             "state_store": StateStore(requests),
-            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "states_reader": StatesReader(
+                feed=feed, latest=latest, alarms=alarms, zone=ZONE, clock=clock
+            ),
             "network_store": asked_networks,
             "map_reader": MapReader(asked_networks, layers, clock=clock),
             "public_address": PublicAddress(),

@@ -315,6 +315,20 @@ def test_key_that_leaves_the_list_for_three_sweeps_has_vanished_and_may_return()
     ]  # fmt: skip
 
 
+def test_it_is_known_when_a_key_was_last_listed() -> None:
+    feed = Watched()
+    feed.name("A", "B")
+    feed.sweep(feed.record("A"))
+    last = feed.wall_us
+    feed.name("A")
+    feed.sweep()
+    feed.sweep()
+    assert feed.freshness.listed_us("A") == feed.wall_us
+    assert feed.freshness.listed_us("B") == last
+    assert feed.freshness.listed_us("C") is None
+    assert feed.freshness.received_us("B") == 0
+
+
 def test_key_missing_for_two_sweeps_is_no_event() -> None:
     feed = Watched()
     feed.name("A", "B")

@@ -71,6 +71,9 @@ ROUTES: Final = (
     Route("GET", "/api/telemetry", telemetry.newest, Role.VIEWER),
     Route("GET", "/api/stats", telemetry.stats, Role.VIEWER),
     Route("GET", "/api/assets/states", states.states, Role.VIEWER),
+    Route(
+        "GET", "/api/assets/states.csv", states.csv, Role.VIEWER, media="text/csv", exports=True
+    ),
     Route("GET", "/api/feed/events", states.events, Role.VIEWER),
     Route("GET", "/api/alarms", alarms.listed, Role.VIEWER),
     Route("GET", "/api/alarms/kpi", alarms.kpi, Role.VIEWER),
@@ -110,6 +113,7 @@ ROUTES: Final = (
     Route("GET", "/api/assets/{serial_number:str}", assets.one, Role.VIEWER),
     Route("PATCH", "/api/assets/{serial_number:str}", assets.change, Role.ENGINEER),
     Route("GET", "/api/assets/{serial_number:str}/tags", assets.tags, Role.VIEWER),
+    Route("GET", "/api/assets/{serial_number:str}/envelope", telemetry.newest_of, Role.VIEWER),
     Route("GET", "/api/cmms/assets", cmms.listed, Role.VIEWER),
     Route("GET", "/api/cmms/assets/{serial_number:str}", cmms.asset, Role.VIEWER),
     Route("GET", "/api/gis/assets", gis.assets, Role.VIEWER, media=GEOJSON),

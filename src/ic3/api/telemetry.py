@@ -4,26 +4,29 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from ic3 import __version__
 from ic3.api.callers import principal_of
 from ic3.clock import Clock
-from ic3.domain.envelope import Envelope, Value, time_text
+from ic3.domain.envelope import Envelope, Value, key_of_serial, time_text
 from ic3.domain.freshness import State
 from ic3.domain.latest import LatestReadings
 from ic3.domain.runs import RecentRuns, Run
 from ic3.domain.scope import AssetScope
 from ic3.domain.status import Feed, FeedCounts
+from ic3.errors import ApiError
 from ic3.gateway.breaker import Breaker, BreakerState
 from ic3.hub.live import LiveHub
 from ic3.hub.local import LocalHub
 from ic3.spool import Spool
 from ic3.store.pool import Database
+from ic3.store.states import StateStore
 from ic3.store.telemetry import moment
 
 
@@ -47,6 +50,21 @@ class NewestEnvelopes(msgspec.Struct):
 
     count: int
     telemetry: list[EnvelopeView]
+
+
+class NewestEnvelope(msgspec.Struct):
+    """The newest envelope of an asset, and its key in the gateway.
+
+    Attributes:
+        listed_at: When the gateway last listed the key; null where this process never saw it.
+        envelope: As it was taken, without the tags that were not; null where none ever arrived.
+    """
+
+    serial: str
+    key: str
+    state: State
+    listed_at: str | None
+    envelope: EnvelopeView | None
 
 
 class DatabaseState(msgspec.Struct):
@@ -208,6 +226,28 @@ async def newest(
     sees = partial(asset_scope.sees, principal_of(request))
     found = [_view(each) for each in feed.newest(limit, sees)]
     return NewestEnvelopes(len(found), found)
+
+
+async def newest_of(
+    serial_number: FromPath[str],
+    feed: NamedDependency[Feed],
+    latest: NamedDependency[LatestReadings],
+    asset_scope: NamedDependency[AssetScope],
+    state_store: NamedDependency[StateStore],
+    request: Request[Any, Any, Any],
+) -> NewestEnvelope:
+    """The newest envelope of an asset, and when the gateway last listed its key."""
+    serial, freshness = unquote(serial_number, errors="replace"), feed.freshness
+    is_known = serial in latest.register.assets or serial in freshness
+    if not is_known or not asset_scope.sees(principal_of(request), serial):
+        raise ApiError(404, "asset not found", "neither the register nor the feed has it")
+    envelope = await state_store.newest_envelope(serial)
+    listed_us = freshness.listed_us(serial)
+    return NewestEnvelope(
+        serial, key_of_serial(serial), freshness.state_of(serial),
+        None if listed_us is None else time_text(listed_us),
+        None if envelope is None else _view(envelope),
+    )  # fmt: skip
 
 
 async def stats(

@@ -158,7 +158,9 @@ def http_server(
             ),
             **order_parts(settings, requests, alarms, files, latest, clock),
             "clock": clock, "notifications": notifications, "state_store": StateStore(requests),
-            "states_reader": StatesReader(feed=feed, latest=latest, clock=clock),
+            "states_reader": StatesReader(
+                feed=feed, latest=latest, alarms=alarms, zone=settings.zone, clock=clock
+            ),
             "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
             "public_address": PublicAddress(settings.public_url),
             "alarms_reader": AlarmsReader(

@@ -147,7 +147,7 @@ class _Asset:
         last_new: Our receipt of it; None where there is none, or it is known by `last_new_us` only.
         spoke: Our receipt of the last new record of an implausible time.
         wrong: That record's key; None once a plausible one has come.
-        missing: Sweeps in a row whose list did not name it.
+        missing: Sweeps in a row whose list did not name it, since the one of `listed_us`.
         before_outage: State before the gateway was lost.
         announced: Whether its appearance is known or told.
         judged: Whether it has been in a state before; the first is no change.
@@ -164,6 +164,7 @@ class _Asset:
     spoke: float = 0.0
     wrong: tuple[int, str] | None = None
     missing: int = 0
+    listed_us: int | None = None
     skew_s: float | None = None
     before_outage: State | None = None
     announced: bool = True
@@ -209,6 +210,7 @@ class Freshness:
         self._cadences: dict[str, _Cadence] = {}
         self._tag_sets: dict[frozenset[str], frozenset[str]] = {}
         self._listed: Mapping[str, str] | None = None
+        self._listed_us: int | None = None
         self._gone: list[str] = []
         self._failing: dict[str, int] = {}
         self._failures = 0
@@ -439,6 +441,18 @@ class Freshness:
             found[domain] = found.get(domain, 0) + (asset.state is State.STALE)
         return found
 
+    def received_us(self, serial: str) -> int:
+        """Our receipt of the newest new record of an asset; 0 where there is none."""
+        asset = self._assets.get(serial)
+        return (asset.last_new_us or 0) if asset else 0
+
+    def listed_us(self, serial: str) -> int | None:
+        """When the gateway last listed an asset; None where this process never saw that."""
+        asset = self._assets.get(serial)
+        if asset is None:
+            return None
+        return asset.listed_us if asset.missing else self._listed_us
+
     def serials(self) -> list[str]:
         """Every serial number of the feed, sorted; the same list while they stay the same."""
         if self._sorted is None:
@@ -637,10 +651,13 @@ class Freshness:
             self._gone = [serial for serial in self._assets if serial not in serials]
         for serial in self._gone:
             asset = self._assets[serial]
+            if not asset.missing:
+                asset.listed_us = self._listed_us
             asset.missing += 1
             if asset.missing == MISSED_SWEEPS:
                 self._touched.add(serial)
                 self._tell(sweep, serial, FeedEvent.VANISHED)
+        self._listed_us = _us(sweep.begun_at)
         unread = {listed[key] for key in sweep.unread if key in listed}
         self._touched |= unread | self._failing.keys()
         self._failing = {serial: self._failing.get(serial, 0) + 1 for serial in unread}

@@ -6,10 +6,10 @@ from typing import Final
 
 from psycopg.types.json import Jsonb
 
-from ic3.domain.envelope import time_text
+from ic3.domain.envelope import Envelope, time_text
 from ic3.domain.freshness import FeedEvent, Happened, KnownState, State
 from ic3.store.pool import Connection, Database
-from ic3.store.telemetry import microseconds
+from ic3.store.telemetry import microseconds, newest_envelope
 
 KEPT_DAYS: Final = 30
 KEPT_EVENTS: Final = 100_000
@@ -104,6 +104,11 @@ class StateStore:
                 (number, Happened(microseconds(at), serial, FeedEvent(event), detail))
                 for number, at, serial, event, detail in await cursor.fetchall()
             ]
+
+    async def newest_envelope(self, serial: str) -> Envelope | None:
+        """The newest envelope of an asset; None where none has arrived."""
+        async with self._database.connection() as connection:
+            return await newest_envelope(connection, serial)
 
     async def trim(self, now: datetime) -> None:
         """Let go of events that are old or too many, in small batches."""

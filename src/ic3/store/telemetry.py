@@ -115,6 +115,12 @@ SELECT asset_id, occurred_at, received_at, quality, alarm, content_hash, record_
 FROM asset_latest
 """
 
+LATEST_ENVELOPE: Final = """
+SELECT asset_id, record_id, system_id, domain, protocol, occurred_at, occurred_nanoseconds, values,
+    quality, alarm, received_at, content_hash
+FROM asset_latest WHERE asset_id = %(serial)s
+"""
+
 LAST_SWEEP_ID: Final = "SELECT max(id) FROM ic3_sweep WHERE origin = 'live'"
 
 ENVELOPES_OF_SWEEPS: Final = """
@@ -397,6 +403,13 @@ async def read_envelopes(
         ENVELOPES_OF_SWEEPS, {"after": after, "last": last, "limit": limit}, binary=True
     )
     return [_envelope(*row) for row in await cursor.fetchall()]
+
+
+async def newest_envelope(connection: Connection, serial: str) -> Envelope | None:
+    """The newest envelope of an asset, its `rejected` empty; None where none has arrived."""
+    cursor = await connection.execute(LATEST_ENVELOPE, {"serial": serial}, binary=True)
+    row = await cursor.fetchone()
+    return None if row is None else _envelope(*row)
 
 
 def _encoded(sweep: Sweep) -> Iterator[list[bytes]]:
