@@ -332,10 +332,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Assets by serial number with their state, age, cadence and skew; a page at a time
-         * @description Assets by serial number with their state, age, cadence and skew; a page at a time.
+         * Assets with state, age, cadence, quality and worst alarm; a page at a time
+         * @description Assets with state, age, cadence, quality and worst alarm; a page at a time.
          */
         get: operations["ApiAssetsStatesStates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assets/states.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as CSV, all of it; the time is our receipt of the newest record
+         * @description The same as CSV, all of it; the time is our receipt of the newest record.
+         */
+        get: operations["ApiAssetsStatesCsvCsv"];
         put?: never;
         post?: never;
         delete?: never;
@@ -838,6 +858,26 @@ export interface paths {
          * @description The tags of an asset and what they measure; they are mapped in the inbox.
          */
         get: operations["ApiAssetsSerialNumberTagsTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assets/{serial_number}/envelope": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest envelope of an asset, and when the gateway last listed its key
+         * @description The newest envelope of an asset, and when the gateway last listed its key.
+         */
+        get: operations["ApiAssetsSerialNumberEnvelopeNewestOf"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3366,6 +3406,11 @@ export interface components {
          *     cadence_s: Usual seconds between new records; null while not learned.
          *     skew_s: Seconds from the source's time to our receipt, smoothed.
          *     last_value_at: The source's time of the newest record.
+         *     kind: The register's category, as `name` and `dma_id` are the register's.
+         *     received_at: Our receipt of the newest new record.
+         *     quality: As the source says of it; null where it says nothing.
+         *     priority: Worst of its alarms that call and are active, 1 to 4; 0 where there is none.
+         *     unacknowledged: Whether one of its alarms waits for somebody.
          */
         AssetStateView: {
             serial: string;
@@ -3376,16 +3421,27 @@ export interface components {
             cadence_s: number | null;
             skew_s: number | null;
             last_value_at: string | null;
+            name: string | null;
+            kind: string | null;
+            dma_id: string | null;
+            received_at: string | null;
+            quality: string | null;
+            priority: number;
+            unacknowledged: boolean;
         };
         /**
          * AssetStates
-         * @description A page of assets by serial number; ask on with `cursor=next`. `cursor` is the same.
+         * @description A page of assets; ask on with `cursor=next`. `cursor` is the same.
+         *
+         *     Attributes:
+         *     total: How many there are in all.
          */
         AssetStates: {
             count: number;
             states: components["schemas"]["AssetStateView"][];
             next: string | null;
             cursor: string | null;
+            total: number;
         };
         /**
          * AssetTags
@@ -4770,6 +4826,21 @@ export interface components {
             password: string;
             domains?: string[] | null;
             full_name?: string | null;
+        };
+        /**
+         * NewestEnvelope
+         * @description The newest envelope of an asset, and its key in the gateway.
+         *
+         *     Attributes:
+         *     listed_at: When the gateway last listed the key; null where this process never saw it.
+         *     envelope: As it was taken, without the tags that were not; null where none ever arrived.
+         */
+        NewestEnvelope: {
+            serial: string;
+            key: string;
+            state: components["schemas"]["freshness_State"];
+            listed_at: string | null;
+            envelope: components["schemas"]["EnvelopeView"] | null;
         };
         /**
          * NewestEnvelopes
@@ -6335,6 +6406,13 @@ export interface components {
          */
         api_alarm_acts_Outcome: "acknowledged" | "already acknowledged" | "not open";
         /**
+         * Sort
+         * @description Order of the list; a sign before it turns the order round, what is grave comes first then.
+         * @default serial
+         * @enum {string}
+         */
+        asset_states_Sort: "serial" | "name" | "kind" | "domain" | "dma" | "state" | "received_at" | "quality" | "priority" | "-serial" | "-name" | "-kind" | "-domain" | "-dma" | "-state" | "-received_at" | "-quality" | "-priority";
+        /**
          * Outcome
          * @description What becomes of a row.
          * @enum {string}
@@ -6770,8 +6848,23 @@ export interface operations {
     ApiAssetsStatesStates: {
         parameters: {
             query?: {
-                state?: components["schemas"]["freshness_State"] | null;
-                domain?: string | null;
+                state?: components["schemas"]["freshness_State"][] | null;
+                /** @description Empty: those without. */
+                domain?: string[] | null;
+                /** @description Empty: those without. */
+                dma?: string[] | null;
+                /** @description Empty: those without. */
+                kind?: string[] | null;
+                /** @description 1 to 4; 0 without an alarm. */
+                priority?: number[] | null;
+                /** @description Whether the source vouches for the newest record. */
+                good?: boolean | null;
+                /** @description Whether an alarm waits for somebody. */
+                unacknowledged?: boolean | null;
+                /** @description Part of serial number or name. */
+                q?: string;
+                /** @description Order of the list; a sign before it turns the order round, what is grave comes first then. */
+                sort?: components["schemas"]["asset_states_Sort"];
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
                 cursor?: string;
@@ -6791,6 +6884,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssetStates"];
+                };
+            };
+        };
+    };
+    ApiAssetsStatesCsvCsv: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["freshness_State"][] | null;
+                /** @description Empty: those without. */
+                domain?: string[] | null;
+                /** @description Empty: those without. */
+                dma?: string[] | null;
+                /** @description Empty: those without. */
+                kind?: string[] | null;
+                /** @description 1 to 4; 0 without an alarm. */
+                priority?: number[] | null;
+                /** @description Whether the source vouches for the newest record. */
+                good?: boolean | null;
+                /** @description Whether an alarm waits for somebody. */
+                unacknowledged?: boolean | null;
+                /** @description Part of serial number or name. */
+                q?: string;
+                /** @description Order of the list; a sign before it turns the order round, what is grave comes first then. */
+                sort?: components["schemas"]["asset_states_Sort"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
                 };
             };
         };
@@ -7549,6 +7680,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssetTags"];
+                };
+            };
+        };
+    };
+    ApiAssetsSerialNumberEnvelopeNewestOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serial_number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewestEnvelope"];
                 };
             };
         };
