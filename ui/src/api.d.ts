@@ -6407,11 +6407,13 @@ export interface components {
         api_alarm_acts_Outcome: "acknowledged" | "already acknowledged" | "not open";
         /**
          * Sort
-         * @description Order of the list; a sign before it turns the order round, what is grave comes first then.
+         * @description Order of the list; a sign before it turns the order round.
+         *
+         *         `worst` has alarms first, then what does not speak though it did, and last what never has.
          * @default serial
          * @enum {string}
          */
-        asset_states_Sort: "serial" | "name" | "kind" | "domain" | "dma" | "state" | "received_at" | "quality" | "priority" | "-serial" | "-name" | "-kind" | "-domain" | "-dma" | "-state" | "-received_at" | "-quality" | "-priority";
+        asset_states_Sort: "worst" | "serial" | "name" | "kind" | "domain" | "dma" | "state" | "received_at" | "quality" | "priority" | "-serial" | "-name" | "-kind" | "-domain" | "-dma" | "-state" | "-received_at" | "-quality" | "-priority";
         /**
          * Outcome
          * @description What becomes of a row.
@@ -6863,7 +6865,11 @@ export interface operations {
                 unacknowledged?: boolean | null;
                 /** @description Part of serial number or name. */
                 q?: string;
-                /** @description Order of the list; a sign before it turns the order round, what is grave comes first then. */
+                /**
+                 * @description Order of the list; a sign before it turns the order round.
+                 *
+                 *         `worst` has alarms first, then what does not speak though it did, and last what never has.
+                 */
                 sort?: components["schemas"]["asset_states_Sort"];
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
@@ -6906,7 +6912,11 @@ export interface operations {
                 unacknowledged?: boolean | null;
                 /** @description Part of serial number or name. */
                 q?: string;
-                /** @description Order of the list; a sign before it turns the order round, what is grave comes first then. */
+                /**
+                 * @description Order of the list; a sign before it turns the order round.
+                 *
+                 *         `worst` has alarms first, then what does not speak though it did, and last what never has.
+                 */
                 sort?: components["schemas"]["asset_states_Sort"];
             };
             header?: never;
