@@ -69,6 +69,9 @@ bench-plant: $(READY)  ## what the simulated plant costs, and 30 days of its his
 bench-orders: $(READY)  ## what a list of 100,000 work orders costs
 	$(BIN)/python bench/orders.py
 
+bench-analytics: $(READY)  ## a day of the plant judged from history: make bench-analytics DATA=DIR
+	IC3_DATA_DIR=$(DATA) $(BIN)/python bench/analytics.py
+
 bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 	$(BIN)/python bench/gis.py
 
@@ -104,5 +107,5 @@ ui-test: $(READY) ui  ## the dashboard in a real browser (Debian's Chromium)
 	@command -v chromium >/dev/null || apt-get install -y -qq chromium || echo "no chromium: the tests are skipped"
 	$(BIN)/python -m pytest -q tests/ui
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders bench-logins eval sbom docs ui ui-types ui-check ui-test
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders bench-analytics bench-logins eval sbom docs ui ui-types ui-check ui-test
 .DEFAULT_GOAL := help

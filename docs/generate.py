@@ -116,8 +116,8 @@ DUTIES: Final = {
     ),
     "pump_health": Duties(
         run_log="done: one row of `ic3_analytics_run` a round, failed ones included",
-        back_off="exempt: its interval of five minutes is its pause; what a round missed the next"
-        " one takes up",
+        back_off="exempt: its interval of a minute is its pause; what a round missed the next one"
+        " takes up",
         stop=STOPS,
         metrics="done: `ic3_analytics_runs`, `ic3_analytics_run_duration_seconds`, `ic3_findings`,"
         " `ic3_ticks_skipped`, `ic3_worker_failures`",
@@ -134,8 +134,8 @@ DUTIES: Final = {
     ),
     "nrw": Duties(
         run_log="done: one row of `ic3_analytics_run` a round, failed ones included",
-        back_off="exempt: its interval of five minutes is its pause; what a round missed the next"
-        " one takes up",
+        back_off="exempt: its interval of a minute is its pause; what a round missed the next one"
+        " takes up",
         stop=STOPS,
         metrics="done: `ic3_analytics_runs`, `ic3_analytics_run_duration_seconds`, `ic3_findings`,"
         " `ic3_ticks_skipped`, `ic3_worker_failures`",

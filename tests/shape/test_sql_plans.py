@@ -248,6 +248,7 @@ A_STATE: Final[Mapping[str, Any]] = {
 
 PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "analytics.ALL_TRUST": {},
+    "analytics.CRITICALITIES": {},
     "analytics.FORGET_STATES": {"worker": "anomaly", "subjects": ["pump"]},
     "analytics.KEEP_STATE": A_STATE,
     "analytics.KEEP_TRUST": {"rows": Jsonb([])},

@@ -1,12 +1,13 @@
 """The rules that an empty rule table is filled with."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
 from ic3.domain.alarm_rules import ANY_DMA, Rule, RuleKind
 from ic3.domain.alarms import Priority
+from ic3.domain.figures import BURST, LEAK, PUMP_HEALTH, SEVERITY
 
 # Deadband as a share of the limit, where the instrument's noise does not ask for more.
 _PRIORITIES: Final[dict[RuleKind, Priority]] = {
@@ -65,6 +66,21 @@ def _other_rules() -> Iterator[Rule]:
         rule_id=0, name="bad quality", kind="quality", on_delay_s=_SLOW_S, off_delay_s=_OFF_S,
         priority=Priority.LOW,
     )  # fmt: skip
+    yield from _analytics_rules()
+
+
+def _analytics_rules() -> Iterator[Rule]:
+    """Of what the analytics found only what is severe or nearly sure calls somebody."""
+    for name, kind, parameter, limit, deadband, priority in (
+        ("severe finding", "high", SEVERITY, 7.0, 1.0, Priority.MEDIUM),
+        ("likely burst", "high", BURST, 0.9, 0.2, Priority.HIGH),
+        ("likely leak", "high", LEAK, 0.95, 0.1, Priority.MEDIUM),
+        ("poor pump health", "low", PUMP_HEALTH, 30.0, 5.0, Priority.LOW),
+    ):  # fmt: skip
+        yield Rule(
+            rule_id=0, name=name, kind=cast("RuleKind", kind), parameter=parameter, limit=limit,
+            deadband=deadband, priority=priority, on_delay_s=_SLOW_S, off_delay_s=_OFF_S,
+        )  # fmt: skip
 
 
 DEFAULT_RULES: Final[tuple[Rule, ...]] = tuple(

@@ -29,7 +29,9 @@ from ic3.domain.findings import FindingKind, Sighting, Verdict
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.observations import Observe
+from ic3.store.analytics import KEPT_DAYS as KEPT_RUN_DAYS
 from ic3.store.analytics import AnalyticsStore, ModelState
+from ic3.store.findings import KEPT_DAYS as KEPT_FINDING_DAYS
 from ic3.store.findings import FindingStore, Judged, Round
 from ic3.store.five_minutes import Channel, FiveMinutes, FiveMinuteStore
 
@@ -252,7 +254,8 @@ class Anomaly:
         """Report what the last five minutes show."""
         self._count(watched, tally)
         if watched.sensors.feed_is_silent:
-            tally.reasons["the feed is silent"] += tally.judged
+            if tally.judged:
+                tally.reasons["the feed is silent"] = tally.judged
             tally.judged = 0
             return
         now = self._clock.now()
@@ -432,6 +435,8 @@ class Anomaly:
         await self._analytics.keep_states(WORKER, kept)
         await self._analytics.forget_states(WORKER, [each.subject for each in kept])
         self._saved = until
+        await self._analytics.trim(now - timedelta(days=KEPT_RUN_DAYS))
+        await self._findings.trim(now - timedelta(days=KEPT_FINDING_DAYS))
 
 
 WORDS: Final[Mapping[str, str]] = {

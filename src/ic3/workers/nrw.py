@@ -29,7 +29,7 @@ from ic3.store.five_minutes import Channel, FiveMinuteStore
 from ic3.store.nrw import NrwRow, NrwStore
 
 WORKER: Final = AnalyticsWorker.NRW
-EVERY_S: Final = 300.0
+EVERY_S: Final = 60.0
 WINDOW: Final = timedelta(days=7)
 LONGEST_PAST: Final = timedelta(days=60)
 # Of the past so much is read at once.
@@ -68,7 +68,7 @@ class District:
 
 
 class Nrw:
-    """A round every five minutes; there is something to do once an hour."""
+    """A round a minute; there is something to do once an hour."""
 
     name = "nrw"
     every_s: float | None = EVERY_S

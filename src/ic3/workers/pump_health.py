@@ -39,7 +39,7 @@ from ic3.store.five_minutes import FiveMinutes, FiveMinuteStore
 from ic3.store.pump_health import DEFAULT_CLASS, DailyIndex, PumpRow, PumpStore
 
 WORKER: Final = AnalyticsWorker.PUMP_HEALTH
-EVERY_S: Final = 300.0
+EVERY_S: Final = 60.0
 WINDOW: Final = timedelta(hours=2)
 LONGEST_PAST: Final = timedelta(days=60)
 LIFE_SPAN: Final = timedelta(days=728)
@@ -84,7 +84,7 @@ class Pump:
 
 
 class PumpHealth:
-    """One round every five minutes; a day is judged once it is over on the plant's clocks."""
+    """A round a minute, with something to judge every five; a day once it is over."""
 
     name = "pump_health"
     every_s: float | None = EVERY_S
@@ -107,12 +107,15 @@ class PumpHealth:
         self._trends: dict[int, PumpTrend] = {}
         self._poor: dict[tuple[int, str], int] = {}
         self._restored = False
+        self._judged: datetime | None = None
 
     async def step(self) -> None:
         """Judge the days that are over, then the last hours."""
         if not self._latest.register.version:
             return  # it is not loaded yet
         until = whole_until(self._clock.now())
+        if until == self._judged:
+            return
         async with self._analytics.round(
             WORKER, Origin.LIVE, until - WINDOW, until, clock=self._clock, observe=self._observe
         ) as tally:
@@ -121,6 +124,7 @@ class PumpHealth:
             for day in await self._days_due(pumps, until):
                 await self._judge_day(pumps, day)
             await self._judge_now(pumps, until, tally)
+            self._judged = until
 
     async def look_back(
         self, register: Register, from_at: datetime, until_at: datetime, say: Say
