@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from browsing import Looking, profile
 from driven import Product, place
-from looking import Looking, profile
 from playwright.sync_api import Browser, sync_playwright
 
 from ic3.dashboard import read_build

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import profile
 from driven import PASSWORD, Product, free_port, place
-from looking import profile
 from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.timeout(120)

@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from browsing import Looking
 from driven import PASSWORD
-from looking import Looking
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.timeout(90)
