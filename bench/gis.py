@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from ic3.api import gis, ogc
+from ic3.api.once import Once
 from ic3.api.server import Route, build
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard, StaticFile
 from ic3.domain.access import PendingEvents
 from ic3.domain.alarms import Alarms, Finding, Priority
 from ic3.domain.inp import read_inp, write_inp
@@ -33,6 +35,7 @@ from ic3.domain.users import Principal, Role
 from ic3.simulator.plant import Plant
 from ic3.store.layers import MapReader
 from ic3.store.network import NetworkStore
+from ic3.store.pool import Database
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 ASSETS, TAGS, ROUNDS = 10_000, 5, 15
@@ -76,6 +79,8 @@ class Site:
             alarms.report(finding, at_us=NOW_US)
         layers = Layers(latest=self.latest, freshness=feed.freshness, alarms=alarms, area=None)
         reader = MapReader(cast("NetworkStore", Shelf(network)), layers, clock=Clock())
+        # None of the routes acts, so none asks it.
+        nowhere = Database("", name="bench", size=1, statement_timeout_s=5, clock=Clock())
         self._application = build(
             (
                 Route("GET", "/api/gis/assets", gis.assets, Role.VIEWER),
@@ -86,7 +91,8 @@ class Site:
                 "map_reader": reader, "latest": self.latest, "clock": Clock(),
                 "public_address": ogc.PublicAddress(),
             },
-            hot={}, sockets={}, files={}, verify=lambda _: Principal("bench", Role.ADMIN, 0),
+            hot={}, sockets={}, dashboard=Dashboard(StaticFile(b"", "text/html")),
+            once=Once(nowhere, Clock()), verify=lambda _: Principal("bench", Role.ADMIN, 0),
             origins=(), observe=print, clock=Clock(), events=PendingEvents(),
         )  # fmt: skip
 

@@ -23,9 +23,11 @@ import uvloop
 
 from ic3.api import work_orders
 from ic3.api.live import StreamProtocol
+from ic3.api.once import Once
 from ic3.api.server import Route, build, listen, server
 from ic3.api.work_orders import OrderDesk
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard, StaticFile
 from ic3.domain.access import PendingEvents
 from ic3.domain.alarms import Alarms
 from ic3.domain.latest import LatestReadings
@@ -124,7 +126,8 @@ async def served(pool: Database) -> dict[str, dict[str, float]]:
         Route("GET", "/api/work-orders/kpi", work_orders.kpi, Role.VIEWER),
     ]
     application = build(
-        routes, dependencies={"order_desk": desk}, hot={}, sockets={}, files={},
+        routes, dependencies={"order_desk": desk}, hot={}, sockets={},
+        dashboard=Dashboard(StaticFile(b"", "text/html")), once=Once(pool, clock),
         verify=lambda _: Principal("bench", Role.VIEWER, 2e9), origins=(), observe=print,
         clock=clock, events=PendingEvents(),
     )  # fmt: skip

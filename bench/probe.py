@@ -16,8 +16,10 @@ from ic3.api import ROUTES
 from ic3.api.auth import Tickets, Tokens
 from ic3.api.live import Admission, FrameProtocol, LiveSocket, StreamProtocol
 from ic3.api.monitoring import MonitoringReads
+from ic3.api.once import Once
 from ic3.api.server import HotRead, build, listen, server
 from ic3.clock import Clock
+from ic3.dashboard import Dashboard, StaticFile
 from ic3.domain.access import Access, PendingEvents
 from ic3.domain.envelope import Envelope, EnvelopeRejected, parse, serial_of_key
 from ic3.domain.latest import LatestReadings, Movement
@@ -194,12 +196,15 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         "/api/monitoring/progress": HotRead(reads.progress),
         "/api/monitoring/live": HotRead(reads.live, "serial_number"),
     }
+    # None of the routes acts, so none asks it.
+    unasked = Once(Database("", name="bench", size=1, statement_timeout_s=5, clock=clock), clock)
     application = build(
         [each for each in ROUTES if each.path in hot],
         dependencies={"reads": reads, "asset_scope": AssetScope(latest, Feed(interval_s=15))},
         hot=hot,
         sockets={"/ws": socket_app},
-        files={},
+        dashboard=Dashboard(StaticFile(b"", "text/html")),
+        once=unasked,
         verify=tokens.verify,
         origins=(),
         observe=lambda _: None,
