@@ -32,6 +32,7 @@ from ic3.api.live import (
     StreamProtocol,
     Streams,
 )
+from ic3.api.map_values import MapValuesReader
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
@@ -413,6 +414,10 @@ async def serving(
             ),
             "history": HistoryReader(
                 HistoryStore(requests, zone=ZONE), zone=ZONE, clock=clock
+            ),
+            "map_values": MapValuesReader(
+                latest=latest, freshness=feed.freshness,
+                store=HistoryStore(requests, zone=ZONE), clock=clock,
             ),
             "state_store": StateStore(requests),
             "states_reader": StatesReader(

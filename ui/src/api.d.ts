@@ -1008,6 +1008,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/gis/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One figure of every asset that has it, newest or as it was, with edges of five classes
+         * @description One figure of every asset that has it, newest or as it was, with edges of five classes.
+         */
+        get: operations["ApiGisValuesValues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/gis/trace": {
         parameters: {
             query?: never;
@@ -4036,6 +4056,12 @@ export interface components {
             next: string | null;
         };
         /**
+         * Figure
+         * @description pressure, flow, health or age.
+         * @enum {string}
+         */
+        Figure: "pressure" | "flow" | "health" | "age";
+        /**
          * FileRefused
          * @description What is wrong with a file, one line each; nothing was written.
          */
@@ -4655,6 +4681,23 @@ export interface components {
             preview: boolean;
             past?: components["schemas"]["Past"];
             from_at?: string | null;
+        };
+        /**
+         * MapValues
+         * @description Values by serial number; an asset without one is left out.
+         *
+         *     Attributes:
+         *     at: Begin of the five minutes that the values are the last of; null: they are the newest.
+         *     edges: Where the classes part, rising, in `unit`; at most four.
+         */
+        MapValues: {
+            by: components["schemas"]["Figure"];
+            unit: string | null;
+            at: string | null;
+            edges: number[];
+            values: {
+                [key: string]: number;
+            };
         };
         /**
          * Me
@@ -7852,6 +7895,31 @@ export interface operations {
                 };
                 content: {
                     "application/geo+json": unknown;
+                };
+            };
+        };
+    };
+    ApiGisValuesValues: {
+        parameters: {
+            query: {
+                /** @description pressure, flow, health or age. */
+                by: components["schemas"]["Figure"];
+                /** @description RFC 3339 with a zone: as it was; not of age. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapValues"];
                 };
             };
         };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LiveState } from "../src/live/state";
+import { classesOf, NO_CLASS } from "../src/map/classes";
 import { placed } from "../src/map/labels";
 import { ALL, bytesOf, inOrder, layerOf, near, Points, rankOf, shownOf } from "../src/map/points";
 import { fit, latitudeOf, longitudeOf, panned, toScreen, toWorld, viewOf, viewText, worldX, worldY, zoomed } from "../src/map/projection";
@@ -79,6 +80,14 @@ describe("points", () => {
   test("a stale alarm comes before all that has none", () => expect(rankOf(3 | 8)).toBeLessThan(rankOf(8)));
   test.each([["sluice valve", "valves"], ["pump", "pumps"], ["pressure transmitter", "meters"], ["LT panel", "others"], [null, "others"]])(
     "%s belongs to %s", (kind, layer) => expect(layerOf(kind)).toBe(layer));
+});
+
+describe("classes", () => {
+  const classed = { edges: [2, 4, 8], values: { low: 1, edge: 4, high: 99 } };
+  test("are told by how many edges a value reaches; without a value there is none", () =>
+    expect([...classesOf(["low", "edge", "high", "none"], classed)]).toEqual([0, 2, 3, NO_CLASS]));
+  test("an asset named like a property of every object has no value", () =>
+    expect([...classesOf(["constructor", "__proto__"], classed)]).toEqual([NO_CLASS, NO_CLASS]));
 });
 
 describe("labels", () => {

@@ -22,6 +22,7 @@ from ic3.api import (
     history,
     inbox,
     live,
+    map_values,
     monitoring,
     notifications,
     nrw,
@@ -120,6 +121,7 @@ ROUTES: Final = (
     Route("GET", "/api/gis/pipes", gis.pipes, Role.VIEWER, media=GEOJSON),
     Route("GET", "/api/gis/dmas", gis.dmas, Role.VIEWER, media=GEOJSON),
     Route("GET", "/api/gis/alarms", gis.alarms, Role.VIEWER, media=GEOJSON),
+    Route("GET", "/api/gis/values", map_values.values, Role.VIEWER),
     Route("GET", "/api/gis/trace", gis.trace, Role.VIEWER),
     Route("GET", "/api/gis/network/export", gis.export, Role.VIEWER, media=GEOJSON, exports=True),
     Route(

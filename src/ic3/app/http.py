@@ -23,6 +23,7 @@ from ic3.api.live import (
     StreamProtocol,
     Streams,
 )
+from ic3.api.map_values import MapValuesReader
 from ic3.api.monitoring import MonitoringReads
 from ic3.api.notifications import Notifications
 from ic3.api.ogc import PublicAddress
@@ -162,6 +163,10 @@ def http_server(
                 feed=feed, latest=latest, alarms=alarms, zone=settings.zone, clock=clock
             ),
             "network_store": networks, "map_reader": MapReader(networks, layers, clock=clock),
+            "map_values": MapValuesReader(
+                latest=latest, freshness=feed.freshness,
+                store=HistoryStore(requests, zone=settings.zone), clock=clock,
+            ),
             "public_address": PublicAddress(settings.public_url),
             "alarms_reader": AlarmsReader(
                 alarms, journal, AlarmStore(requests), clock, settings.zone

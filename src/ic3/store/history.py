@@ -83,6 +83,11 @@ FROM stepped WHERE bucket_at >= %(from_at)s
 GROUP BY at, tag_code ORDER BY at, tag_code
 """
 
+LAST_VALUES: Final = """
+SELECT asset_id, param_id, last_value FROM ic3_rollup_5m
+WHERE bucket_at = %(bucket_at)s AND param_id = ANY(%(param_ids)s) AND used_count > 0
+"""
+
 
 class HistoryStore:
     """Reads the past; nothing of it is held whole in memory.
@@ -115,6 +120,19 @@ class HistoryStore:
         async with self._database.connection() as connection:
             cursor = await connection.execute(TAGS_OF_ASSET, {"register_id": register_id})
             return dict(await cursor.fetchall())
+
+    async def last_values(
+        self, bucket_us: int, param_ids: Sequence[int]
+    ) -> list[tuple[int, int, float]]:
+        """The last value of five minutes: register id, parameter and value, of all assets.
+
+        Args:
+            bucket_us: Begin of the five minutes.
+            param_ids: What was measured.
+        """
+        asked = {"bucket_at": moment(bucket_us), "param_ids": list(param_ids)}
+        async with self._database.connection() as connection:
+            return await (await connection.execute(LAST_VALUES, asked)).fetchall()
 
     def pages(
         self, register_id: int, query: HistoryQuery, *, now_us: int

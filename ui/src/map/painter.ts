@@ -2,11 +2,12 @@
 
 import { isBad, isFresh, isUnacknowledged, lifeOf, priorityOf } from "../live/state-byte";
 import { tokens } from "../tokens";
+import { NO_CLASS } from "./classes";
 import { type Box, placed, type Wanted } from "./labels";
 import { type LayerName, type Points, rankOf } from "./points";
 import type { Point, Size, View } from "./projection";
 import { type Areas, METRES, type PipeNetwork } from "./scene";
-import { CLASS_RADII, type Colours, glyphSize, makeSprites, NO_CLASS, type Sprites } from "./sprites";
+import { CLASS_RADII, type Colours, glyphSize, makeSprites, type Sprites } from "./sprites";
 import { pixelOf, Splat } from "./splat";
 
 /** More visible assets than this are pixels; stale ones are from a fourth of it. */

@@ -9,7 +9,6 @@ export type Colours = Record<Token, string>;
 export const DOT = 3.4;
 /** Radii of the classes of a coloured map. */
 export const CLASS_RADII = [1.8, 2.6, 3.4, 4.3, 5.2] as const;
-export const NO_CLASS = 255;
 const BOX = 24;
 
 export interface Sprites {
