@@ -171,7 +171,7 @@ def test_a_constant_tag_is_not_used() -> None:
 
 def test_slow_drift_is_followed() -> None:
     drifting = pump(4000, 2)
-    drifting[:, FLOW] += np.linspace(0.0, 60.0, 4000)
+    drifting[:, FLOW] += np.linspace(0.0, 30.0, 4000)
     assert told(fitted(), drifting)[:, 0].sum() == 0
 
 

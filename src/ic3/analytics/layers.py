@@ -168,7 +168,7 @@ class Layers:
         """
         if shape.tuning.following == 0.0:
             return
-        away = np.where(scored.computed[:, None] & self.used, self.smooth - self.shift, 0.0)
+        away = scored.residual
         calm, wild = _CALM
         weight = np.clip((wild - np.abs(away)) / (wild - calm), 0.0, 1.0)
         step = np.where(alarmed[:, None], weight * away, np.clip(away, -_FOLLOWED, _FOLLOWED))

@@ -211,6 +211,8 @@ def _out_of_fold(
         fleet.follow(scored, calm, shape)
         components.append(scored.components)
         residual.append(scored.residual)
+    # How far the rows had drifted at their end, as the last block's model followed them.
+    whole.shift[0] = fleet.shift[-1]
     # From (rows, folds, …) to the order in which the rows came.
     return (
         np.concatenate(list(np.stack(components, axis=1))),
@@ -222,9 +224,3 @@ def _come_to(layers: Layers, filled: Floats, smooth: Floats, shape: Shape, used:
     """Bring the running state to where it would be after the training rows."""
     layers.held[0], layers.seen[0] = filled[-1], used
     layers.smooth[0], layers.mode[0] = smooth[-1], shape.mode(filled[-1])
-    following, limit = shape.tuning.following, shape.tuning.shift_limit
-    if following > 0.0:
-        shift = np.zeros_like(smooth[0])
-        for row in smooth:
-            shift = np.clip(shift + following * np.clip(row - shift, -3.0, 3.0), -limit, limit)
-        layers.shift[0] = shift * used

@@ -44,7 +44,7 @@ class Tuning:
         returning: An alarm also ends once the score is back to this share of its peak; 0 for never.
         relaxing: Rows until the memory of such a peak has faded to 1/e.
         persistence: How many of the last `window` rows must be above before an alarm opens.
-        following: Share of a deviation by which the reference follows a row that is no alarm.
+        following: Share of a residual by which the reference follows a row that is no alarm.
         patience: Rows of an alarm after which the reference follows it all the same: what has
             lasted so long is known, and must not hide what comes next.
         shift_limit: How far the reference may move from the training rows, in spreads.
@@ -62,13 +62,13 @@ class Tuning:
     folds: int = 5
     threshold: float
     closing: float
-    returning: float
+    returning: float = 0.0
     relaxing: float = 200.0
     persistence: int = 1
     window: int = 1
-    following: float
+    following: float = 0.0
     patience: int = 0
-    shift_limit: float
+    shift_limit: float = 0.0
     accuracy: float = 0.002
     change_rows: int = 30
     change_before: int = 60
@@ -78,18 +78,18 @@ class Tuning:
 
 # Noisy rows once a second, experiments of minutes, slow drift in between.
 RIG: Final = Tuning(
-    smoothing=0.05, trending=0.15, memories=60, bandwidth=0.6, threshold=2.2, closing=0.7,
-    returning=0.35, following=0.01, patience=600, shift_limit=50.0,
+    smoothing=0.05, trending=0.12, memories=60, bandwidth=0.6, threshold=2.1, closing=0.7,
+    returning=0.35, following=0.008, patience=600, shift_limit=50.0,
 )  # fmt: skip
 # A district's hourly rows, a year of them to learn from.
 DISTRICT: Final = Tuning(
     smoothing=1.0, trending=0.1, memories=400, bandwidth=0.25, threshold=0.9, closing=0.6,
-    returning=0.0, following=0.0, shift_limit=0.0, change_rows=6, change_before=24,
-    change_pause=24,
+    change_rows=6, change_before=24, change_pause=24,
 )  # fmt: skip
-# Assets of a plant, a row every quarter of a minute to every five minutes.
+# Assets of a plant, a row every quarter of a minute to every five minutes, ten days to learn from.
+# Many of them are on and off by turns: what is normal moves by learning anew, not by following.
 PLANT: Final = Tuning(
     smoothing=0.2, trending=0.1, memories=100, bandwidth=0.5, threshold=2.0, closing=0.5,
-    returning=0.3, persistence=6, window=8, following=0.0002, patience=20_000, shift_limit=3.0,
-    change_rows=20, change_before=60, change_threshold=2.5,
+    returning=0.3, persistence=6, window=8, change_rows=20, change_before=60,
+    change_threshold=2.5,
 )  # fmt: skip
