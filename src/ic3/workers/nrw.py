@@ -127,7 +127,9 @@ class Nrw:
         async with self._analytics.round(
             WORKER, Origin.HISTORY, from_at, until_at, clock=self._clock, observe=self._observe
         ) as tally:
-            await self._advance(districts, from_at, until_at, say)
+            # Whoever knows nothing yet learns from all there is before it.
+            begin = from_at if self._memories else await self._begin(districts, from_at)
+            await self._advance(districts, min(begin, from_at), until_at, say)
             tally.judged = len(districts)
             tally.opened = sum(
                 layer.running is not None

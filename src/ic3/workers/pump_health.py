@@ -145,6 +145,10 @@ class PumpHealth:
             pumps = await self._pumps(register)
             await self._restore(pumps)
             days = days_within(from_at, until_at, self._zone)
+            if all(each.last_day is None for each in self._memories.values()):
+                # Whoever knows nothing yet learns from all there is before it.
+                earlier = await self._days_due(pumps, from_at)
+                days = sorted({*earlier, *days})
             for number, day in enumerate(days, 1):
                 tally.judged += await self._judge_day(pumps, day)
                 say(number, len(days), day_span(day, self._zone)[1])
