@@ -37,7 +37,9 @@ from ic3.store.five_minutes import Channel, FiveMinutes, FiveMinuteStore
 
 WORKER: Final = AnalyticsWorker.ANOMALY
 EVERY_S: Final = 60.0
-MODELLED: Final = frozenset({"gauge", "counter", "state"})
+WATCHED: Final = frozenset({"gauge", "counter", "state"})
+# What a counter counted in five minutes depends on how many readings there were; its flow is there.
+MODELLED: Final = frozenset({"gauge", "state"})
 # After a longer pause models are fitted anew: too much may have changed.
 LONGEST_PAUSE: Final = timedelta(days=1)
 LEARNED_FROM: Final = timedelta(days=7)
@@ -90,9 +92,10 @@ class Watched:
         places = np.full((len(assets), len(codes)), -1, dtype=np.int64)
         for row, asset in enumerate(assets):
             for tag, parameter in sorted(asset.parameters.items()):
-                if parameter.kind not in MODELLED:
+                if parameter.kind not in WATCHED:
                     continue
-                places[row, codes.index(parameter.tag_code)] = len(self.channels)
+                if parameter.kind in MODELLED:
+                    places[row, codes.index(parameter.tag_code)] = len(self.channels)
                 self.channels.append((asset.register_id, tag))
                 self.parameters.append(parameter)
                 self.owners.append(asset)
@@ -217,11 +220,12 @@ class Anomaly:
         for group in watched.groups.values():
             group.restore(self._states)
         read = await self._values.read(watched.channels, self._seen - WATCHED_FOR, self._seen)
-        unknown = np.full(len(watched.channels), np.nan)
+        # As expected, as far as anybody knows: the first deviation must not be all there is.
+        inside = np.where(read.rows > 0, 1.0, np.nan)
 
         def remember() -> None:
             for step in range(len(read.at_s)):
-                watched.sensors.take(read.rows[:, step], read.good[:, step], unknown)
+                watched.sensors.take(read.rows[:, step], read.good[:, step], inside[:, step])
 
         await asyncio.to_thread(remember)
         for name, group in watched.groups.items():

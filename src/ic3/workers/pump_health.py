@@ -150,7 +150,7 @@ class PumpHealth:
                 earlier = await self._days_due(pumps, from_at)
                 days = sorted({*earlier, *days})
             for number, day in enumerate(days, 1):
-                tally.judged += await self._judge_day(pumps, day)
+                tally.judged = max(tally.judged, await self._judge_day(pumps, day))
                 say(number, len(days), day_span(day, self._zone)[1])
             tally.opened = sum(
                 wear.in_alarm for trend in self._trends.values() for wear in trend.wear
