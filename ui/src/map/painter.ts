@@ -151,11 +151,16 @@ export class Painter {
 
   private put({ classes }: Picture, indexes: number[], colour: number, colours: Colours, ratio: number): void {
     const classed = pixelOf("trend", colours);
+    const reachOf = (radius: number) => Math.round((radius / 2 - 0.5) * ratio);
+    const reaches = CLASS_RADII.map(reachOf);
+    const usual = reachOf(3);
     for (const index of indexes) {
-      const place = classes?.[index] ?? NO_CLASS;
-      const radius = CLASS_RADII[place];
-      const reach = Math.round(((radius ?? 3) / 2 - 0.5) * ratio);
-      this.splat.put(Math.round(this.screenX[index]! * ratio), Math.round(this.screenY[index]! * ratio), reach, radius === undefined ? colour : classed);
+      const place = classes === null ? NO_CLASS : classes[index]!;
+      const isClassed = place < reaches.length;
+      this.splat.put(
+        Math.round(this.screenX[index]! * ratio), Math.round(this.screenY[index]! * ratio),
+        isClassed ? reaches[place]! : usual, isClassed ? classed : colour,
+      );
     }
   }
 

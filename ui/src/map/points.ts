@@ -2,7 +2,7 @@
 
 import type { LiveState } from "../live/state";
 import { isBad, isFresh, isUnacknowledged, lifeOf, priorityOf } from "../live/state-byte";
-import { type Bounds, canBeDrawn, grown, NOWHERE, type Point, worldX, worldY } from "./projection";
+import { type Bounds, canBeDrawn, NOWHERE, type Point, worldX, worldY } from "./projection";
 
 export const LAYERS = ["areas", "pipes", "valves", "pumps", "meters", "others"] as const;
 export type LayerName = (typeof LAYERS)[number];
@@ -70,7 +70,8 @@ export class Points {
     const size = state.serials.length;
     this.x = new Float64Array(size).fill(NaN);
     this.y = new Float64Array(size).fill(NaN);
-    const first = new Map<string, number>();
+    let { left, top, right, bottom } = NOWHERE;
+    const first = new Map<number, number>();
     for (let index = 0; index < size; index += 1) {
       const longitude = state.longitudes[index]!;
       const latitude = state.latitudes[index]!;
@@ -80,12 +81,16 @@ export class Points {
       }
       const x = (this.x[index] = worldX(longitude));
       const y = (this.y[index] = worldY(latitude));
-      this.bounds = grown(this.bounds, x, y);
-      this.stack(`${longitude.toFixed(5)},${latitude.toFixed(5)}`, index, first);
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x);
+      bottom = Math.max(bottom, y);
+      this.stack(spotOf(longitude, latitude), index, first);
     }
+    this.bounds = { left, top, right, bottom };
   }
 
-  private stack(key: string, index: number, first: Map<string, number>): void {
+  private stack(key: number, index: number, first: Map<number, number>): void {
     const under = first.get(key);
     if (under === undefined) {
       first.set(key, index);
@@ -97,16 +102,22 @@ export class Points {
   }
 }
 
+/** A metre of the earth as one number: text of 100,000 places would take seconds. */
+const spotOf = (longitude: number, latitude: number): number =>
+  (Math.round(longitude * 1e5) + 18e6) * 2 ** 25 + Math.round(latitude * 1e5) + 9e6;
+
 /** Which assets a filter shows, whatever their state. */
 export function shownOf(state: LiveState, points: Points, filter: Filter): Uint8Array {
   const shown = new Uint8Array(state.serials.length);
   const words = filter.words.trim().toLowerCase();
+  const wanted = new Map<string | null, boolean>();
+  for (const kind of new Set(state.kinds)) {
+    wanted.set(kind, !filter.hidden.includes(layerOf(kind)) && (filter.kinds.length === 0 || filter.kinds.includes(kind ?? "")));
+  }
   for (let index = 0; index < shown.length; index += 1) {
-    const kind = state.kinds[index]!;
     const fits =
-      !Number.isNaN(points.x[index]!) && !filter.hidden.includes(layerOf(kind)) &&
+      !Number.isNaN(points.x[index]!) && wanted.get(state.kinds[index]!) &&
       (filter.dmas.length === 0 || filter.dmas.includes(state.dmas[index] ?? "")) &&
-      (filter.kinds.length === 0 || filter.kinds.includes(kind ?? "")) &&
       (!words || state.serials[index]!.toLowerCase().includes(words));
     shown[index] = fits ? 1 : 0;
   }

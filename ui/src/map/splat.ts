@@ -19,11 +19,12 @@ export class Splat {
 
   /** A square around a device pixel, `reach` to each side. */
   put(x: number, y: number, reach: number, colour: number): void {
-    const { width, height } = this.image!;
+    const { width, height } = this.canvas;
     const right = Math.min(width - 1, x + reach);
     const bottom = Math.min(height - 1, y + reach);
+    const left = Math.max(0, x - reach);
     for (let row = Math.max(0, y - reach); row <= bottom; row += 1) {
-      this.pixels.fill(colour, row * width + Math.max(0, x - reach), row * width + right + 1);
+      for (let column = left; column <= right; column += 1) this.pixels[row * width + column] = colour;
     }
   }
 
