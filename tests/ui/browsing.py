@@ -36,11 +36,11 @@ class Looking:
         self.page.on("websocket", lambda each: self.sockets.append(urlsplit(each.url).path))
         self.page.on("pageerror", lambda error: self._troubles.append(f"script: {error}"))
 
-    def log_in(self, path: str = "/") -> Page:
+    def log_in(self, path: str = "/", *, name: str = "admin", password: str = PASSWORD) -> Page:
         """Open a path, which asks for the login first."""
         self.page.goto(path)
-        self.page.get_by_label("User name").fill("admin")
-        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_label("User name").fill(name)
+        self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
         self.page.get_by_text("Live", exact=True).wait_for()
         return self.page
