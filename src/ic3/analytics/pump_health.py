@@ -81,6 +81,23 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceCurve:
+    """The curve to draw: H(Q) = head0_m - head_fall * Q² at nominal speed.
+
+    Attributes:
+        lowest_flow_m3_h: Of the flows it is known for; highest_flow_m3_h None where there is none.
+        days: Healthy days behind it, 0 for the maker's.
+    """
+
+    nominal_rpm: float
+    head0_m: float
+    head_fall: float
+    lowest_flow_m3_h: float
+    highest_flow_m3_h: float | None
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PumpAssessment:
     """Everything to show of a pump over its window.
 
@@ -92,6 +109,7 @@ class PumpAssessment:
             of head can make it look better.
         most_starts_per_hour: In any 60 minutes of the window.
         run_h: Hours run within the window; known_h are those with a status.
+        curve: Of the reference; None without one.
         reference: Where the curve is from; empty without one.
         is_provisional: The reference has fewer healthy days than it wants.
     """
@@ -105,6 +123,7 @@ class PumpAssessment:
     worst: str
     recommendations: tuple[str, ...]
     operating_point: OperatingPoint | None
+    curve: ReferenceCurve | None
     sec_kwh_m3: float | None
     sec_reason: str
     starts: int
@@ -144,6 +163,7 @@ def assess(
         health=combined.health, coverage=combined.coverage, reason=combined.reason,
         groups=groups, sub_scores=scored, signs=shown, worst=_worst(scored, shown),
         recommendations=_recommendations(scored, shown), operating_point=_operating_point(of),
+        curve=None if reference is None else _curve(reference),
         sec_kwh_m3=sec, sec_reason=sec_reason,
         starts=of.duty.starts, most_starts_per_hour=of.duty.most_starts_per_hour,
         run_h=of.duty.run_h, known_h=of.duty.known_h,
@@ -230,6 +250,14 @@ def _operating_point(of: Figures) -> OperatingPoint | None:
             None if reference is None else _known(float(reference.efficiency(np.array(flow))))
         ),
         best_flow_m3_h=best_flow_m3_h(of.plate, reference), of_best=_known(water.of_best[at]),
+    )  # fmt: skip
+
+
+def _curve(reference: PumpReference) -> ReferenceCurve:
+    return ReferenceCurve(
+        nominal_rpm=reference.nominal_rpm, head0_m=reference.head0_m,
+        head_fall=reference.head_fall, lowest_flow_m3_h=reference.lowest_flow_m3_h,
+        highest_flow_m3_h=_known(reference.highest_flow_m3_h), days=reference.days,
     )  # fmt: skip
 
 
