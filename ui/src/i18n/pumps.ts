@@ -8,7 +8,7 @@ export const t = dictionary({
     point: "Flow, % of best", unbalance: "Phase imbalance, %", run: "Run, h", starts: "Starts/h", life: "Remaining life", learning: "Reference",
     none: "No pump is assessed as these filters say. The worker judges every five minutes.",
     window: "Readings from {from} to {to}", ofKnown: "of {n} known", notComputed: "not computed",
-    lifeSpan: "{low} to {high}", lifeBeyond: "{low} or more", days: "{n} days", years5: "5 years",
+    lifeSpan: "{low} to {high}", lifeBeyond: "{low} or more", days: "{n} days",
     learn: "learning ({n} days)", whole: "learned from {n} days", noReference: "no reference",
     notAssessed: "No pump called “{serial}” has been assessed.", notAssessedHint: "It is judged once its run status or current has been read for some minutes.",
     all: "All pumps", asset: "Readings and alarms", coverage: "Coverage {n} %", provisional: "provisional",
@@ -24,7 +24,6 @@ export const t = dictionary({
     remaining: "Remaining life", lifeBy: "by {index}, until {limit} %", lifeBest: "most likely {n}", lifeNote: "90 % of the chance lies in the interval. It holds for wear that goes on as it does now.",
     wear: "Wear", wearOf: "{index}: {loss} % below its first healthy days", wearNone: "{index}: baseline of {n} days, not whole yet", alarm: "wear found, since {day}",
     history: "History, 90 days", historyHealth: "Health", historyHead: "Head against reference", historyEfficiency: "Efficiency against reference", noHistory: "No whole day has been judged yet.",
-    csv: "Save as CSV",
   },
   hi: {
     list: "पंप, सबसे कम स्वस्थ पहले", domain: "क्षेत्र", below: "स्वास्थ्य", below60: "60 से कम", below80: "80 से कम",
@@ -32,7 +31,7 @@ export const t = dictionary({
     point: "प्रवाह, श्रेष्ठ का %", unbalance: "फेज़ असंतुलन, %", run: "चला, घं", starts: "आरंभ/घं", life: "शेष आयु", learning: "संदर्भ",
     none: "इन छन्नियों का कोई जाँचा पंप नहीं। जाँच हर पाँच मिनट होती है।",
     window: "{from} से {to} तक के माप", ofKnown: "{n} ज्ञात में से", notComputed: "नहीं निकाला गया",
-    lifeSpan: "{low} से {high}", lifeBeyond: "{low} या अधिक", days: "{n} दिन", years5: "5 वर्ष",
+    lifeSpan: "{low} से {high}", lifeBeyond: "{low} या अधिक", days: "{n} दिन",
     learn: "सीख रहा है ({n} दिन)", whole: "{n} दिनों से सीखा", noReference: "कोई संदर्भ नहीं",
     notAssessed: "“{serial}” नाम का कोई पंप नहीं जाँचा गया।", notAssessedHint: "चालू-स्थिति या धारा के कुछ मिनट के माप मिलने पर जाँच होती है।",
     all: "सभी पंप", asset: "माप और अलार्म", coverage: "समावेश {n} %", provisional: "अनंतिम",
@@ -48,6 +47,5 @@ export const t = dictionary({
     remaining: "शेष आयु", lifeBy: "{index} से, {limit} % तक", lifeBest: "सबसे संभाव्य {n}", lifeNote: "90 % संभावना इस अंतराल में है, यदि घिसाव ऐसे ही चलता रहे।",
     wear: "घिसाव", wearOf: "{index}: पहले स्वस्थ दिनों से {loss} % नीचे", wearNone: "{index}: {n} दिनों का आधार, अभी पूरा नहीं", alarm: "घिसाव मिला, {day} से",
     history: "इतिहास, 90 दिन", historyHealth: "स्वास्थ्य", historyHead: "संदर्भ से शीर्ष", historyEfficiency: "संदर्भ से दक्षता", noHistory: "अभी किसी पूरे दिन की जाँच नहीं हुई।",
-    csv: "CSV सहेजें",
   },
 });

@@ -1,0 +1,43 @@
+import { dictionary } from "./index.svelte";
+
+/** Texts of the list of districts and of a district. */
+export const t = dictionary({
+  en: {
+    list: "Districts, last seven days", none: "No district has figures yet. The worker judges every hour what the definitions name.",
+    domain: "Domain", district: "District", input: "Inflow, m³", billed: "Billed, m³", nrw: "NRW, m³", percent: "NRW, %",
+    night: "Night flow, m³/h", nights: "28 nights", pressure: "Pressure, m", complete: "Complete, %", leak: "Leak", burst: "Burst", loss: "Loss, m³/h",
+    provisional: "provisional ({n} % of inflow readings)", notComputed: "not computed", band: "± {n}",
+    spark: "Night flow of {name}", map: "NRW % by district", mapNone: "No district with an area is known.", mapLabel: "Map of NRW % by district; the table below holds the same figures.",
+    under: "under {n} %", between: "{a}–{b} %", over: "over {n} %", unknown: "– not computed", mapProvisional: "* provisional",
+    balance: "Water balance", balanceWords: "Input {input} m³: billed {billed}, unbilled {unbilled}, apparent losses {apparent}, real losses {real}",
+    billedAuthorised: "Billed authorised", unbilledAuthorised: "Unbilled authorised", apparentLosses: "Apparent losses", realLosses: "Real losses", systemInput: "System input", waterLosses: "Water losses", nrwLong: "Non-revenue water",
+    entry: "Entry", volume: "m³", share: "% of input", uncertainty: "95 % band", noBalance: "No balance.",
+    all: "All districts", asOf: "Readings from {from} to {to}", version: "definition {n}",
+    figures: "Figures", perConnection: "Litres a connection and day", whenOn: "when under pressure", carl: "Real losses, m³/day", basis: "from {basis}",
+    gap: "Bottom-up less top-down, m³/day", ili: "ILI", iliBand: "band {band}", upper: "Upper bound of night flow, contains tank filling, m³/h", shut: "Inflow while shut (passing valve), m³/h",
+    use: "Legitimate night use, m³/h", leakage: "Night leakage, m³/h", factor: "Night-day factor, h", probability: "Leak and burst", since: "since {at}", leakWords: "Leak, by nights: {p}", burstWords: "Burst, by hours: {p}",
+    learned: "{nights} nights and {hours} hours seen", lossWords: "Loss {n} m³/h above the baseline",
+    nightFlow: "Night flow", history: "Night flow and input, 90 days", noHistory: "No whole day has been judged yet.",
+    nightTable: "Nights of the period", day: "Night", fault: "Why not", flow: "Flow, m³/h", windows: "Supply windows", windowsNone: "No supply was found.", windowsWords: "{n} windows, {h} h a day; usual: {usual}", windowsFrom: "found from {source}", regular: "{n} % of the days are alike", hour: "h",
+    notKnown: "There are no figures of a district “{id}”.", notKnownHint: "Figures are made of a definition with inflow meters.",
+  },
+  hi: {
+    list: "जिले, पिछले सात दिन", none: "अभी किसी जिले के आँकड़े नहीं। परिभाषाओं के अनुसार हर घंटे जाँच होती है।",
+    domain: "क्षेत्र", district: "जिला", input: "अंतर्वाह, m³", billed: "बिल किया, m³", nrw: "NRW, m³", percent: "NRW, %",
+    night: "रात्रि प्रवाह, m³/h", nights: "28 रातें", pressure: "दाब, m", complete: "पूर्णता, %", leak: "रिसाव", burst: "फटना", loss: "हानि, m³/h",
+    provisional: "अनंतिम (अंतर्वाह के {n} % माप)", notComputed: "नहीं निकाला गया", band: "± {n}",
+    spark: "{name} का रात्रि प्रवाह", map: "जिलेवार NRW %", mapNone: "किसी जिले का क्षेत्र ज्ञात नहीं।", mapLabel: "जिलेवार NRW % का मानचित्र; नीचे की तालिका में यही आँकड़े हैं।",
+    under: "{n} % से कम", between: "{a}–{b} %", over: "{n} % से अधिक", unknown: "– नहीं निकाला गया", mapProvisional: "* अनंतिम",
+    balance: "जल संतुलन", balanceWords: "आगत {input} m³: बिल किया {billed}, बिना बिल {unbilled}, प्रत्यक्ष हानि {apparent}, वास्तविक हानि {real}",
+    billedAuthorised: "बिल किया अधिकृत", unbilledAuthorised: "बिना बिल अधिकृत", apparentLosses: "प्रत्यक्ष हानि", realLosses: "वास्तविक हानि", systemInput: "कुल आगत", waterLosses: "जल हानि", nrwLong: "गैर-राजस्व जल",
+    entry: "मद", volume: "m³", share: "आगत का %", uncertainty: "95 % सीमा", noBalance: "कोई संतुलन नहीं।",
+    all: "सभी जिले", asOf: "{from} से {to} तक के माप", version: "परिभाषा {n}",
+    figures: "आँकड़े", perConnection: "लीटर प्रति कनेक्शन प्रतिदिन", whenOn: "दाब रहते", carl: "वास्तविक हानि, m³/दिन", basis: "{basis} से",
+    gap: "नीचे-से घटा ऊपर-से, m³/दिन", ili: "ILI", iliBand: "श्रेणी {band}", upper: "रात्रि प्रवाह की ऊपरी सीमा, टंकी भराव सहित, m³/h", shut: "बंद रहते अंतर्वाह (रिसता वाल्व), m³/h",
+    use: "वैध रात्रि उपयोग, m³/h", leakage: "रात्रि रिसाव, m³/h", factor: "रात-दिन गुणक, घं", probability: "रिसाव और फटना", since: "{at} से", leakWords: "रिसाव, रातों से: {p}", burstWords: "फटना, घंटों से: {p}",
+    learned: "{nights} रातें और {hours} घंटे देखे", lossWords: "आधार से {n} m³/h अधिक हानि",
+    nightFlow: "रात्रि प्रवाह", history: "रात्रि प्रवाह और आगत, 90 दिन", noHistory: "अभी किसी पूरे दिन की जाँच नहीं हुई।",
+    nightTable: "अवधि की रातें", day: "रात", fault: "क्यों नहीं", flow: "प्रवाह, m³/h", windows: "आपूर्ति के समय", windowsNone: "कोई आपूर्ति नहीं मिली।", windowsWords: "{n} बार, दिन में {h} घं; सामान्यतः {usual}", windowsFrom: "{source} से ज्ञात", regular: "{n} % दिन एक जैसे", hour: "घं",
+    notKnown: "“{id}” जिले के कोई आँकड़े नहीं हैं।", notKnownHint: "आँकड़े अंतर्वाह मीटरों वाली परिभाषा से बनते हैं।",
+  },
+});
