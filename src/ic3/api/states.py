@@ -20,9 +20,10 @@ from ic3.domain.asset_states import (
     Place,
     Sort,
     StateFilter,
+    begin_behind,
     csv_row,
     in_order,
-    is_behind,
+    place_of,
 )
 from ic3.domain.cursors import cursor_of
 from ic3.domain.envelope import time_text
@@ -148,10 +149,11 @@ class StatesReader:
     ) -> AssetStates:
         """A page of the assets behind a place."""
         chosen = self._chosen(wanted, sort)
-        rest = [each for each in chosen if after is None or is_behind(each[0], after)]
-        now = self._clock.monotonic()
-        found = [self._view(known, now) for _, known in rest[:limit]]
-        onward = cursor_of(rest[limit - 1][0]) if len(rest) > limit else None
+        begin = 0 if after is None else begin_behind(chosen, after)
+        page, now = chosen[begin : begin + limit], self._clock.monotonic()
+        more = begin + limit < len(chosen)
+        onward = cursor_of(place_of(page[-1], sort)) if more else None
+        found = [self._view(each, now) for each in page]
         return AssetStates(len(found), found, onward, onward, len(chosen))
 
     def csv(self, wanted: StateFilter, sort: Sort) -> Iterator[str]:
@@ -159,9 +161,7 @@ class StatesReader:
         chosen, now = self._chosen(wanted, sort), self._clock.monotonic()
         yield csv_text([CSV_HEADINGS])
         for start in range(0, len(chosen), CSV_PIECE):
-            yield csv_text(
-                self._csv_row(each, now) for _, each in chosen[start : start + CSV_PIECE]
-            )
+            yield csv_text(self._csv_row(each, now) for each in chosen[start : start + CSV_PIECE])
 
     def known(self, serial: str) -> Known:
         """What is known of an asset, as last judged."""
@@ -176,7 +176,7 @@ class StatesReader:
             news.quality if news else None, priority, unacknowledged,
         )  # fmt: skip
 
-    def _chosen(self, wanted: StateFilter, sort: Sort) -> list[tuple[Place, Known]]:
+    def _chosen(self, wanted: StateFilter, sort: Sort) -> list[Known]:
         self._freshness.judge(now=self._clock.monotonic(), now_us=self._clock.now_us())
         serials = self._latest.register.assets.keys() | set(self._freshness.serials())
         return in_order(filter(wanted.takes, map(self.known, serials)), sort)

@@ -1,9 +1,11 @@
 """The list of assets with what is live: which, in what order, and how a row is shown."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -142,17 +144,25 @@ _KEYS: Final[Mapping[str, Callable[[Known], str | int]]] = {
 }
 
 
-def in_order(assets: Iterable[Known], sort: Sort) -> list[tuple[Place, Known]]:
-    """The assets in an order, each with its place; equal ones by serial number."""
-    key = _KEYS[sort.removeprefix("-")]
-    down = sort.startswith("-")
-    chosen = sorted(assets, key=lambda each: each.serial)
-    chosen.sort(key=key, reverse=down)
-    return [(Place(sort, key(each), each.serial), each) for each in chosen]
+def in_order(assets: Iterable[Known], sort: Sort) -> list[Known]:
+    """The assets in an order; equal ones by serial number."""
+    chosen = sorted(assets, key=itemgetter(0))
+    if sort is not Sort.SERIAL:
+        chosen.sort(key=_KEYS[sort.removeprefix("-")], reverse=sort.startswith("-"))
+    return chosen
 
 
-def is_behind(place: Place, end: Place) -> bool:
-    """Whether a place comes after the end of the page before; both are of one order."""
+def place_of(asset: Known, sort: Sort) -> Place:
+    """Where an asset stands in an order."""
+    return Place(sort, _KEYS[sort.removeprefix("-")](asset), asset.serial)
+
+
+def begin_behind(assets: Sequence[Known], end: Place) -> int:
+    """Index of the first asset behind the end of the page before, in assets of the same order."""
+    return bisect_left(assets, True, key=lambda each: _is_behind(place_of(each, end.sort), end))
+
+
+def _is_behind(place: Place, end: Place) -> bool:
     if place.key == end.key:
         return place.serial > end.serial
     if isinstance(place.key, str) is not isinstance(end.key, str):
