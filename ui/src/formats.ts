@@ -30,7 +30,8 @@ export function numberWords(value: number | null | undefined, language: Language
     `n${language}${JSON.stringify(options)}`,
     () => new Intl.NumberFormat(LOCALES[language], options),
   );
-  return format.format(value).replace("-", "\u2212");
+  // What rounds to zero has no sign.
+  return format.format(value).replace(/^-(?=[0.,]*$)/, "").replace("-", "\u2212");
 }
 
 /** A unit as people write it; the register has it in ASCII. */

@@ -6,7 +6,7 @@ import { moved, windowOf } from "../src/windows";
 describe("numbers", () => {
   test.each([
     [1234567, undefined, "12,34,567"], [-4.5, 1, "−4.5"], [0.012345, undefined, "0.0123"], [38.246, undefined, "38.2"],
-    [5.2, 2, "5.20"], [NaN, undefined, "–"], [null, undefined, "–"], [999.6, undefined, "1,000"],
+    [5.2, 2, "5.20"], [NaN, undefined, "–"], [null, undefined, "–"], [999.6, undefined, "1,000"], [-0.04, 1, "0.0"], [-0.05, 2, "−0.05"],
   ])("%s with %s decimals is %s", (value, decimals, words) => {
     expect(numberWords(value, "en", decimals)).toBe(words);
   });
