@@ -38,7 +38,7 @@ export default defineConfig({
     rolldownOptions: {
       checks: { pluginTimings: false },
       // What most pages use in one file: many small ones pack worse.
-      output: { codeSplitting: { groups: [{ name: "parts", test: /src\/(parts|i18n\/parts|loaded)/, minShareCount: 6 }] } },
+      output: { codeSplitting: { groups: [{ name: "parts", test: /src\/(parts\/(?!Tabs|WindowButtons|Refused|CsvButton|Pager|RangeMark|Sparkline|[FS]\w*ilter|NewOrder|Finding|Evidence)|i18n\/parts|loaded)/, minShareCount: 4 }] } },
     },
   },
   server: {

@@ -101,6 +101,8 @@ async def test_tags_are_grouped_by_the_category_of_their_assets(stored: Site, sq
     assert [each["parameter_name"] for each in found] == ["Flow", "Flow", "Flow", None]
     assert found[0]["times_seen"] == 6
     assert (await ask(stored, "/api/inbox/tags?state=ignored"))["groups"] == []
+    of_pumps = await ask(stored, "/api/inbox?kind=tag&tag_code=FLOW&category=pump")
+    assert [each["serial"] for each in of_pumps["lines"]] == [PUMP, "B Block_Pump_3"]
 
 
 async def test_suggestions_for_a_tag_and_for_an_asset(stored: Site, sql: Any) -> None:

@@ -8437,6 +8437,8 @@ export interface operations {
             query?: {
                 kind?: components["schemas"]["Kind"] | null;
                 state?: components["schemas"]["inbox_State"] | null;
+                tag_code?: string | null;
+                category?: string | null;
                 limit?: number;
                 /** @description `next` of the page before; its form may change. */
                 cursor?: string;

@@ -158,12 +158,16 @@ async def listed(
     request: Request[Any, Any, Any],
     kind: FromQuery[Kind | None] = None,
     line_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    tag_code: Annotated[str | None, QueryParameter(max_length=200, pattern=NO_NUL)] = None,
+    category: Annotated[str | None, QueryParameter(max_length=200, pattern=NO_NUL)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     cursor: Annotated[str, QueryParameter(max_length=4096)] = "",
 ) -> Response[InboxPage]:
     """Assets that nobody registered and tags that nobody mapped, a line each."""
     after = _key_in(cursor) if cursor else None
-    lines = await inbox.page(kind=kind, state=line_state, limit=limit, after=after)
+    lines = await inbox.page(
+        kind=kind, state=line_state, limit=limit, after=after, tag_code=tag_code, category=category
+    )
     last = lines[-1] if len(lines) == limit else None
     following = cursor_of((last.kind, last.serial, last.tag_code)) if last else None
     return paged(request, InboxPage(await inbox.counts(), lines, following), following)

@@ -47,6 +47,9 @@ FROM ic3_inbox
 WHERE (kind, serial, tag_code) > (%(kind_after)s, %(serial_after)s, %(tag_after)s)
     AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
     AND (%(state)s::text IS NULL OR state = %(state)s::text)
+    AND (%(tag_code)s::text IS NULL OR tag_code = %(tag_code)s::text)
+    AND (%(category)s::text IS NULL OR EXISTS (SELECT FROM ic3_asset_master a
+        WHERE a.serialnumber = serial AND a.category = %(category)s::text))
 ORDER BY kind, serial, tag_code LIMIT %(limit)s
 """
 # Samples are up to five a line, of at most 100,000 lines.
@@ -152,8 +155,9 @@ class InboxStore:
             return [_line(*row) for row in await cursor.fetchall()]
 
     async def page(
-        self, *, kind: Kind | None, state: State | None, limit: int, after: Key | None
-    ) -> list[InboxRow]:
+        self, *, kind: Kind | None, state: State | None, limit: int, after: Key | None,
+        tag_code: str | None = None, category: str | None = None,
+    ) -> list[InboxRow]:  # fmt: skip
         """Lines in the order of kind, serial number and tag.
 
         Args:
@@ -161,6 +165,8 @@ class InboxStore:
             state: Only lines of this state.
             limit: How many at most.
             after: The last line of the page before.
+            tag_code: Only lines of this tag.
+            category: Only lines of registered assets of this category.
         """
         kind_after, serial_after, tag_after = after or ("", "", "")
         async with self._database.connection() as connection:
@@ -168,7 +174,8 @@ class InboxStore:
                 PAGE,
                 {
                     "kind": kind, "state": state, "limit": limit, "kind_after": kind_after,
-                    "serial_after": serial_after, "tag_after": tag_after,
+                    "serial_after": serial_after, "tag_after": tag_after, "tag_code": tag_code,
+                    "category": category,
                 },
             )  # fmt: skip
             return [InboxRow(*row) for row in await cursor.fetchall()]

@@ -15,6 +15,8 @@ export class Problem extends Error {
     readonly detail = "",
     readonly requestId = "",
     readonly retryAfterS: number | null = null,
+    /** Of a file that was refused: what is wrong, line by line. */
+    readonly problems: readonly string[] = [],
   ) {
     super(detail ? `${short}: ${detail}` : short);
   }
@@ -108,11 +110,12 @@ export async function sendAs(token: string | null, method: string, at: string, a
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  const said = (await response.json().catch(() => ({}))) as Partial<Record<string, string>>;
+  const said = (await response.json().catch(() => ({}))) as Partial<Record<string, string>> & { problems?: string[] };
   const wait = Number(response.headers.get("retry-after") ?? NaN);
   return new Problem(
     response.status, said.error ?? response.statusText, said.detail,
     said.request_id ?? response.headers.get("x-request-id") ?? "", Number.isFinite(wait) ? wait : null,
+    said.problems ?? [],
   );
 }
 

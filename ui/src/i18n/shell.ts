@@ -39,7 +39,6 @@ export const t = dictionary({
     toUtc: "Show times in UTC",
     toPlant: "Show times in the plant's zone",
     clock: "Server time",
-    user: "User {name}",
     logout: "Log out",
     simulated: "SIMULATED PLANT: no figure here is of a real one",
     newBuild: "The server has a new version of this page.",
@@ -64,7 +63,6 @@ export const t = dictionary({
     printed: "Printed {at} by {name} from {address}",
     newAlarm: "New alarm, priority {priority} {word}: {source}, {text}",
     kioskEnd: "Leave the wall display",
-    scrollHint: "More pages: scroll",
   },
   hi: {
     skip: "सामग्री पर जाएँ",
@@ -87,7 +85,6 @@ export const t = dictionary({
     toUtc: "समय UTC में दिखाएँ",
     toPlant: "समय संयंत्र के क्षेत्र में दिखाएँ",
     clock: "सर्वर का समय",
-    user: "उपयोगकर्ता {name}",
     logout: "लॉग आउट",
     simulated: "कृत्रिम संयंत्र: यहाँ का कोई आँकड़ा वास्तविक नहीं है",
     newBuild: "सर्वर पर इस पृष्ठ का नया संस्करण है।",
@@ -112,6 +109,5 @@ export const t = dictionary({
     printed: "{at} पर {name} ने {address} से छापा",
     newAlarm: "नया अलार्म, प्राथमिकता {priority} {word}: {source}, {text}",
     kioskEnd: "दीवार प्रदर्शन छोड़ें",
-    scrollHint: "और पृष्ठ: सरकाएँ",
   },
 });

@@ -1,0 +1,38 @@
+import { dictionary } from "./index.svelte";
+
+export const t = dictionary({
+  en: {
+    register: "Register", imports: "Import and export", conflicts: "Conflicts", searchHint: "Serial number, name, barcode or number in another system",
+    serialnumber: "Serial number", name: "Name", category: "Kind", domain: "Domain", dma_id: "DMA", site: "Site", longitude: "Longitude", latitude: "Latitude",
+    criticality: "Criticality", capacity_rating: "Capacity", in_charge_person: "In charge", status: "Status", asset_live_status: "Live status",
+    cmms_asset_id: "CMMS number", traceability_id: "Traceability", barcode: "Barcode", total: "{n} assets fit", noAssets: "No asset fits.",
+    editTitle: "Change {name}", newAsset: "New asset", create: "Put it into the register", domainFixed: "The domain says who may see the asset: it is set when it is made, or by an import.",
+    table: "Table", t_register: "Register", t_parameters: "Parameters", t_tagmap: "Tag map", t_dmas: "District areas", file: "CSV file", chooseFile: "Choose a file",
+    dryRun: "Look what it would do", importDo: "Import it", exportDo: "Save the table as CSV", importHint: "All or nothing. Fields that a person entered stay; what the file says otherwise becomes a conflict to decide.",
+    outcome: "{rows} rows: {added} new, {changed} changed, {same} the same, {conflicts} fields in conflict", wouldDo: "It would do this; nothing is written yet.", didDo: "It is done.",
+    key: "Row", becomes: "Becomes", new: "new", changedWord: "changed", same: "same", from: "{before} → {after}", stays: "{field} stays {kept}, offered is {offered}",
+    problems: "Nothing was written. Mend these lines of the file:", firstOnes: "The first {n} rows are shown.", history: "The past of what it maps is being filled: job {n}.",
+    field: "Field", kept: "Entered", offered: "Offered", source: "By", when: "Last", keep: "Keep what was entered", take: "Take what is offered", noConflicts: "Nothing to decide.",
+    openConflicts: "To decide", keptConflicts: "Kept", takenConflicts: "Taken",
+    param_tag_code: "Code", parameter_name: "Name", name_hi: "Name in Hindi", unit: "Unit", ucum_code: "UCUM code", kind: "Kind of value", range_low: "Least possible",
+    range_high: "Most possible", rate_max_per_s: "Fastest change a second", decimals: "Decimals", range: "Range", newParameter: "New parameter", noParameters: "No parameter fits.",
+    parameters: "Parameters", searchParameters: "Code or name",
+  },
+  hi: {
+    register: "रजिस्टर", imports: "आयात और निर्यात", conflicts: "मतभेद", searchHint: "क्रम संख्या, नाम, बारकोड या अन्य प्रणाली की संख्या",
+    serialnumber: "क्रम संख्या", name: "नाम", category: "प्रकार", domain: "क्षेत्र", dma_id: "DMA", site: "स्थल", longitude: "देशांतर", latitude: "अक्षांश",
+    criticality: "महत्त्व", capacity_rating: "क्षमता", in_charge_person: "प्रभारी", status: "स्थिति", asset_live_status: "लाइव स्थिति",
+    cmms_asset_id: "CMMS संख्या", traceability_id: "अनुरेखण", barcode: "बारकोड", total: "{n} परिसंपत्तियाँ मिलीं", noAssets: "कोई परिसंपत्ति नहीं मिली।",
+    editTitle: "{name} बदलें", newAsset: "नई परिसंपत्ति", create: "रजिस्टर में जोड़ें", domainFixed: "क्षेत्र बताता है कि परिसंपत्ति कौन देख सकता है: यह बनाते समय या आयात से तय होता है।",
+    table: "तालिका", t_register: "रजिस्टर", t_parameters: "मापदंड", t_tagmap: "टैग मिलान", t_dmas: "ज़िला क्षेत्र", file: "CSV फ़ाइल", chooseFile: "फ़ाइल चुनें",
+    dryRun: "देखें क्या होगा", importDo: "आयात करें", exportDo: "तालिका CSV में सहेजें", importHint: "सब या कुछ नहीं। व्यक्ति के दर्ज किए क्षेत्र रहते हैं; फ़ाइल में भिन्न हो तो मतभेद बनता है।",
+    outcome: "{rows} पंक्तियाँ: {added} नई, {changed} बदलीं, {same} वही, {conflicts} मतभेद", wouldDo: "यह होगा; अभी कुछ लिखा नहीं गया।", didDo: "हो गया।",
+    key: "पंक्ति", becomes: "होगा", new: "नई", changedWord: "बदली", same: "वही", from: "{before} → {after}", stays: "{field} {kept} रहेगा, प्रस्तावित {offered}",
+    problems: "कुछ नहीं लिखा गया। फ़ाइल की ये पंक्तियाँ ठीक करें:", firstOnes: "पहली {n} पंक्तियाँ दिखाई गई हैं।", history: "इसका इतिहास भरा जा रहा है: कार्य {n}।",
+    field: "क्षेत्र", kept: "दर्ज", offered: "प्रस्तावित", source: "किससे", when: "पिछली बार", keep: "दर्ज किया रखें", take: "प्रस्तावित लें", noConflicts: "तय करने को कुछ नहीं।",
+    openConflicts: "तय करने हैं", keptConflicts: "रखे गए", takenConflicts: "लिए गए",
+    param_tag_code: "कोड", parameter_name: "नाम", name_hi: "हिन्दी नाम", unit: "इकाई", ucum_code: "UCUM कोड", kind: "मान का प्रकार", range_low: "न्यूनतम संभव",
+    range_high: "अधिकतम संभव", rate_max_per_s: "प्रति सेकंड अधिकतम बदलाव", decimals: "दशमलव", range: "सीमा", newParameter: "नया मापदंड", noParameters: "कोई मापदंड नहीं मिला।",
+    parameters: "मापदंड", searchParameters: "कोड या नाम",
+  },
+});
