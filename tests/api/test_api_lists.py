@@ -39,6 +39,9 @@ LISTS = [
     ("/api/work-orders/1/history", "events", "id"),
     ("/api/replays", "replays", "id"),
     ("/api/feed/events", "events", "id"),
+    ("/api/ai/anomalies", "findings", "id"),
+    ("/api/ai/runs", "runs", "id"),
+    ("/api/ai/sensors", "sensors", "tag_code"),
 ]
 FILL = """
 INSERT INTO ic3_inbox (kind, serial, tag_code, first_seen_at, last_seen_at, times_seen, samples)
@@ -54,13 +57,26 @@ INSERT INTO ic3_register_conflict (subject, key, field, kept, offered, source, o
 SELECT 'register', 'S' || n, 'name', '"a"', '"b"', 'cmms', 'cmms' FROM generate_series(1, 3) n;
 INSERT INTO ic3_user (username, password_hash, role)
 SELECT 'user ' || n, 'x', 'viewer' FROM generate_series(1, 3) n;
+INSERT INTO ic3_asset_master (asset_id, serialnumber) VALUES (901, 'judged');
+INSERT INTO ic3_finding (kind, cause, asset_id, serial, opened_at, since, last_seen_at, state,
+    severity, peak_severity, confidence, peak_confidence, sentence)
+SELECT 'sensor', 'cause ' || n, 901, 'judged', now(), now(), now(), 'open', 3, 3, 50, 50, 's'
+FROM generate_series(1, 3) n;
+INSERT INTO ic3_analytics_run (worker, run_at, origin, from_at, until_at)
+SELECT 'nrw', now(), 'live', now(), now() FROM generate_series(1, 3);
+INSERT INTO ic3_sensor_trust (asset_id, tag_code, computed_at, trust, completeness, timeliness,
+    validity, liveness, consistency)
+SELECT 901, 'T' || n, now(), n, 1, 1, 1, 1, 1 FROM generate_series(1, 3) n;
 INSERT INTO ic3_feed_event (at, serial, event) SELECT now(), 'S' || n, 'appeared'
 FROM generate_series(1, 3) n;
 INSERT INTO ic3_replay (kind, state, created_by, reason, filter, registry_version)
 SELECT 'map', 'done', 'leela', 'r', '{}', 1 FROM generate_series(1, 3) n;
 """
-# Features by their own links, tested with the standard.
-OTHERWISE = {"/api/ogc/collections/{collection:str}/items"}
+# Features by their own links, tested with the standard; figures of pumps and districts with those.
+OTHERWISE = {
+    "/api/ogc/collections/{collection:str}/items", "/api/ai/pump-health", "/api/ai/nrw",
+    "/api/ai/pump-health/{serial_number:str}/history", "/api/ai/nrw/{dma_id:str}/history",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -109,6 +109,17 @@ async def test_a_district_whole_its_days_and_csv(districts: Site) -> None:
     assert days[1].startswith("2026-06-14,DMA-1,North,")
 
 
+async def test_districts_and_their_days_come_page_by_page(districts: Site) -> None:
+    first = (await ask(districts, "GET", f"{LIST}?limit=1")).json()
+    second = (await ask(districts, "GET", f"{LIST}?limit=1&cursor={first['next']}")).json()
+    both = [each["dma_id"] for each in first["districts"] + second["districts"]]
+    assert both == ["DMA-1", "DMA-2"]
+    days = f"{LIST}/DMA-1/history?limit=1"
+    newest = (await ask(districts, "GET", days)).json()
+    older = (await ask(districts, "GET", f"{days}&cursor={newest['next']}")).json()
+    assert (len(newest["days"]), older["days"]) == (1, [])
+
+
 async def test_the_register_gives_a_first_definition(districts: Site) -> None:
     dma = await definition(districts)
     assert [each["serial"] for each in dma["meters"]] == ["N_BFM_1"]
