@@ -11,10 +11,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 AXE: Final = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 WATCH: Final = """
-window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
-  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+  window.noteViolation(`policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
+# What reaches beyond the right edge, where the page can be scrolled sideways.
+TOO_WIDE: Final = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((each) => each.getBoundingClientRect().right > width + 1)
+    .slice(0, 5)
+    .map((each) => `${location.pathname} at ${width}: ${each.outerHTML.slice(0, 120)}`);
+}"""
 
 
 class Looking:
@@ -29,6 +37,7 @@ class Looking:
         self._host = host
         self._troubles: list[str] = []
         self.sockets: list[str] = []
+        context.expose_function("noteViolation", self._noted)
         context.add_init_script(WATCH)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(15_000)
@@ -53,8 +62,9 @@ class Looking:
 
     def axe(self) -> list[str]:
         """Rules of accessibility that the page breaks as it is, with where."""
-        # Read by the debugger's way, which the policy of the page does not bind.
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if not self.page.evaluate("'axe' in window"):
+            # Read by the debugger's way, which the policy of the page does not bind.
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = self.page.evaluate(
             "tags => axe.run(document, { runOnly: tags })"
             ".then(({ violations }) => violations.flatMap("
@@ -63,10 +73,18 @@ class Looking:
         )
         return [str(each) for each in found]
 
+    def too_wide(self) -> list[str]:
+        """What makes the page wider than the window."""
+        return [str(each) for each in self.page.evaluate(TOO_WIDE)]
+
     def troubles(self) -> list[str]:
         """Errors of scripts, requests to other hosts, breaches of the policy."""
-        violations = self.page.evaluate("window.violations")
-        return [*self._troubles, *(f"policy: {each}" for each in violations)]
+        # What a page has told before this answer has arrived with it.
+        self.page.evaluate("0")
+        return list(self._troubles)
+
+    def _noted(self, words: str) -> None:
+        self._troubles.append(words)
 
     def _requested(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -84,4 +102,4 @@ def profile(browser: Browser, product: Product) -> Iterator[Looking]:
     yield looking
     troubles = looking.troubles()
     context.close()
-    assert troubles == []
+    assert troubles == [], troubles

@@ -9,7 +9,7 @@ from browsing import profile
 from driven import PASSWORD, Product, free_port, place
 from playwright.sync_api import Browser, expect
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

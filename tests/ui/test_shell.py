@@ -4,22 +4,9 @@ import re
 
 import pytest
 from browsing import Looking
-from driven import PASSWORD
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.timeout(90)
-
-PAGES = [
-    "/",
-    "/map",
-    "/assets",
-    "/alarms",
-    "/ingest",
-    "/dma",
-    "/pumps",
-    "/work-orders",
-    "/settings",
-]
+pytestmark = pytest.mark.timeout(180)
 
 
 def test_a_deep_link_survives_the_login(looking: Looking) -> None:
@@ -136,26 +123,13 @@ def test_kiosk_shows_no_navigation(inside: Looking) -> None:
     expect(page.get_by_role("navigation")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_accessible_by_day(inside: Looking, path: str) -> None:
-    inside.page.goto(path)
-    expect(inside.page.get_by_role("heading", level=1)).to_be_visible()
-    assert inside.axe() == []
-    assert inside.troubles() == []
-
-
-@pytest.mark.parametrize("path", ["/", "/settings"])
-def test_a_page_is_accessible_by_night_in_hindi_on_a_phone(looking: Looking, path: str) -> None:
+def test_the_login_is_accessible_by_night_in_hindi_on_a_phone(looking: Looking) -> None:
     page = looking.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/login")
     kept = '{"theme":"night","language":"hi"}'
     page.evaluate("kept => localStorage.setItem('ic3.settings', kept)", kept)
-    page.goto(path)
+    page.goto("/login")
+    expect(page.get_by_label("पासवर्ड")).to_be_visible()
     assert looking.axe() == []
-    page.get_by_label("पासवर्ड").fill(PASSWORD)
-    page.get_by_label("उपयोगकर्ता नाम").fill("admin")
-    page.get_by_role("button", name="लॉग इन करें").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert looking.axe() == []
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert looking.too_wide() == []

@@ -32,6 +32,14 @@ describe("a snapshot", () => {
     expect(live.indexOf("नल")).toBe(2);
     expect(live.longitudes[1]).toBeNaN();
   });
+  test("of a scope has gaps in the server's numbers and none here", () => {
+    const scoped: AssetRow[] = [[7, "A", "pump", "D1", 77.1, 28.6, 0], [300, "B/1", null, null, null, null, 1]];
+    live.take(snapshot({ assets: scoped }));
+    expect([live.serials, [...live.states], live.numberOf("B/1")]).toEqual([["A", "B/1"], [0, 1], 300]);
+    live.take(state(11, [300, 2], [5, 3]));
+    live.take({ op: "asset", seq: 11, t: 0, i: 300, occurred_at: null, received_at: "", quality: null, alarm: null, values: { P: 1 } });
+    expect([[...live.states], live.counts().assets, live.watched.get(1)?.values]).toEqual([[0, 2], 2, { P: 1 }]);
+  });
   test("of another epoch forgets what was watched", () => {
     live.take({ op: "asset", seq: 10, t: 0, i: 0, occurred_at: null, received_at: "", quality: null, alarm: null, values: {}, limits: {} });
     live.take(snapshot({ epoch: 2 }));

@@ -6,7 +6,7 @@ export type Alarm = components["schemas"]["AlarmView"];
 export type Run = components["schemas"]["Run"];
 export type Role = "viewer" | "operator" | "engineer" | "admin";
 export type AssetRow = [
-  index: number, serial: string, kind: string | null, dma: string | null,
+  number: number, serial: string, kind: string | null, dma: string | null,
   longitude: number | null, latitude: number | null, state: number,
 ];
 export type Value = number | string | boolean | null;
@@ -38,7 +38,7 @@ export interface Snapshot extends Numbered {
 }
 export interface StateFrame extends Numbered {
   op: "state";
-  s: [index: number, state: number][];
+  s: [number: number, state: number][];
 }
 export interface AssetFrame extends Numbered {
   op: "asset";

@@ -106,8 +106,8 @@ export const live = {
   retry: () => connection.retry(),
   /** Watches these assets instead of those before; ask again where `listVersion` has grown. */
   watch(serials: string[]): void {
-    const indexes = serials.flatMap((each) => state.indexOf(each) ?? []);
-    connection.watch(indexes.slice(0, 50));
+    const numbers = serials.flatMap((each) => state.numberOf(each) ?? []);
+    connection.watch(numbers.slice(0, 50));
   },
   /** Told of each event of an alarm, also in a hidden tab; gives back how to stop. */
   onAlarm(listener: (frame: AlarmFrame) => void): () => void {

@@ -45,6 +45,9 @@ export class LiveState {
   readonly watched = new Map<number, AssetFrame>();
   readonly limits = new Map<number, Limits>();
   private readonly indexes = new Map<string, number>();
+  /** The server's number of each asset: who may see some domains has gaps in them, the lists here have none. */
+  private numbers = new Uint32Array(0);
+  private readonly places = new Map<number, number>();
   private counted: { version: number; counts: Counts } | null = null;
   private sorted: { version: number; alarms: Alarm[] } | null = null;
 
@@ -65,6 +68,12 @@ export class LiveState {
 
   indexOf(serial: string): number | undefined {
     return this.indexes.get(serial);
+  }
+
+  /** By which the server knows an asset. */
+  numberOf(serial: string): number | undefined {
+    const index = this.indexes.get(serial);
+    return index === undefined ? undefined : this.numbers[index];
   }
 
   counts(): Counts {
@@ -98,15 +107,19 @@ export class LiveState {
     this.longitudes = new Float64Array(size);
     this.latitudes = new Float64Array(size);
     this.states = new Uint8Array(size);
+    this.numbers = new Uint32Array(size);
     this.indexes.clear();
-    for (const [index, serial, kind, dma, longitude, latitude, state] of assets) {
+    this.places.clear();
+    for (const [index, [number, serial, kind, dma, longitude, latitude, state]] of assets.entries()) {
       this.serials[index] = serial;
       this.kinds[index] = kind;
       this.dmas[index] = dma;
       this.longitudes[index] = longitude ?? NaN;
       this.latitudes[index] = latitude ?? NaN;
       this.states[index] = state;
+      this.numbers[index] = number;
       this.indexes.set(serial, index);
+      this.places.set(number, index);
     }
     this.alarms.clear();
     for (const alarm of alarms) this.alarms.set(alarm.id, alarm);
@@ -114,14 +127,19 @@ export class LiveState {
   }
 
   private takeAsset(frame: AssetFrame): void {
-    this.watched.set(frame.i, frame);
-    if (frame.limits) this.limits.set(frame.i, frame.limits);
+    const index = this.places.get(frame.i);
+    if (index === undefined) return;
+    this.watched.set(index, frame);
+    if (frame.limits) this.limits.set(index, frame.limits);
   }
 
   private takeShared(frame: Shared): void {
     switch (frame.op) {
       case "state":
-        for (const [index, state] of frame.s) this.states[index] = state;
+        for (const [number, state] of frame.s) {
+          const index = this.places.get(number);
+          if (index !== undefined) this.states[index] = state;
+        }
         break;
       case "run":
         this.takeRun(frame.run, frame.phases);
