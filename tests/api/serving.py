@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -41,9 +42,11 @@ from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Route, Server, build, listen, server
 from ic3.api.states import StatesReader
+from ic3.api.system import SystemReader
 from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
 from ic3.api.work_orders import OrderDesk
+from ic3.app.doctor import survey
 from ic3.clock import Clock
 from ic3.dashboard import Dashboard, StaticFile
 from ic3.domain.access import Access, PendingEvents
@@ -69,6 +72,7 @@ from ic3.hub.notices import Notices
 from ic3.hub.places import Places
 from ic3.hub.webhook import Webhook
 from ic3.observations import Observation
+from ic3.settings import load
 from ic3.spool import Spool
 from ic3.store.access import AccessStore
 from ic3.store.alarm_kpi import KpiStore
@@ -106,6 +110,7 @@ from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
 from ic3.store.scope import enter
 from ic3.store.states import StateStore
+from ic3.store.system import SystemStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.store.work_orders import WorkOrderStore
@@ -370,6 +375,12 @@ async def serving(
         feed=feed, latest=latest, runs=runs, hub=hub, live=numbered, database=database, clock=clock,
         gateway=gateway, simulated=False, spool=spool, breaker=breaker,
     )  # fmt: skip
+    settings = load({"IC3_DATA_DIR": str(data_dir), "REDIS_API_BASE": gateway})
+    system = SystemReader(
+        settings=settings, store=SystemStore(requests), spool=spool, hub=hub, live=numbered,
+        survey=partial(survey, settings, requests, clock),
+        reasons=lambda: readiness.read().reasons, clock=clock,
+    )  # fmt: skip
     logins = Logins(
         users=UserStore(requests), store=LoginStore(requests), access=access,
         access_store=AccessStore(requests, token_life_s=600, clock=clock), events=events,
@@ -388,6 +399,7 @@ async def serving(
         dependencies={
             "asset_scope": AssetScope(latest, feed), "logins": logins, "people": people,
             "tickets": tickets, "reads": reads, "feed": feed, "stats_reader": stats,
+            "system_reader": system,
             "registers": RegisterStore(requests), "latest": latest, "readiness": readiness,
             "registry": CollectorRegistry(), "inbox": InboxStore(requests),
             "run_store": RunStore(requests), "gap_store": GapStore(requests),

@@ -2759,6 +2759,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, database, room, partitions, live clients, retention, checks of the doctor
+         * @description Versions, database, room, partitions, live clients, retention, checks of the doctor.
+         */
+        get: operations["ApiAdminSystemRead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -3588,17 +3608,6 @@ export interface components {
             worst: components["schemas"]["ConditionCalls"][];
         };
         /**
-         * Check
-         * @description One line of a checklist.
-         */
-        Check: {
-            id: number;
-            text: string;
-            done: boolean;
-            done_at: string | null;
-            done_by: string | null;
-        };
-        /**
          * CheckRequest
          * @description Add a line to the checklist.
          */
@@ -3761,6 +3770,14 @@ export interface components {
             unauthorised_share: number;
             /** @default 0 */
             under_registration_share: number;
+        };
+        /** DatabaseFacts */
+        DatabaseFacts: {
+            schema_version: number;
+            server_version: string;
+            size_bytes: number;
+            has_row_security: boolean;
+            partitions: components["schemas"]["PartitionSpan"][];
         };
         /**
          * DatabaseState
@@ -4262,6 +4279,24 @@ export interface components {
         Holds: {
             count: number;
             holds: components["schemas"]["HoldView"][];
+        };
+        /**
+         * HubClients
+         * @description Live clients.
+         *
+         *     Attributes:
+         *     plain: Of `/ws`.
+         *     numbered: Of `/ws/v1` and `/api/stream`.
+         *     allowed: Of all of them at once.
+         *     slow: Of the numbered ones: those that do not take what is sent.
+         *     frames_dropped: For slow ones, since the start.
+         */
+        HubClients: {
+            plain: number;
+            numbered: number;
+            allowed: number;
+            slow: number;
+            frames_dropped: number;
         };
         /**
          * IgnoreRequest
@@ -4964,7 +4999,7 @@ export interface components {
             order: components["schemas"]["OrderView"];
             evidence: unknown;
             alarm: components["schemas"]["Alarm"] | null;
-            checklist: components["schemas"]["Check"][];
+            checklist: components["schemas"]["store_order_details_Check"][];
             labour: components["schemas"]["Labour"][];
             parts: components["schemas"]["Part"][];
             comments: components["schemas"]["Comment"][];
@@ -5200,6 +5235,15 @@ export interface components {
             quantity: string;
             unit_cost_minor: number;
             number?: string | null;
+        };
+        /** PartitionSpan */
+        PartitionSpan: {
+            table: string;
+            count: number;
+            /** Format: date */
+            oldest: string;
+            /** Format: date */
+            newest: string;
         };
         /**
          * Password
@@ -5710,11 +5754,28 @@ export interface components {
             after: number;
         };
         /**
+         * Retention
+         * @description How many days are kept: telemetry and readings, roll-ups of five minutes, the audit log.
+         */
+        Retention: {
+            raw_days: number;
+            rollup_days: number;
+            audit_days: number;
+        };
+        /**
          * Role
          * @description What a user may do; each role contains the one before it.
          * @enum {string}
          */
         Role: "viewer" | "operator" | "engineer" | "admin";
+        /** Room */
+        Room: {
+            free_bytes: number;
+            total_bytes: number;
+            days: number;
+            day_bytes: number | null;
+            days_left: number | null;
+        };
         /**
          * RouteChange
          * @description What is to be changed; what is left out stays. With `version` only if it is still that.
@@ -6204,6 +6265,34 @@ export interface components {
             progress: components["schemas"]["SyncProgress"] | null;
         };
         /**
+         * System
+         * @description The server, its database and what is to be done about them.
+         *
+         *     Attributes:
+         *     plant: `simulated` or `real`.
+         *     reasons: Why the product is not ready, as `/readyz` says; empty where it is.
+         *     spool_share: How full the spool is, 0 to 1 of what it may hold.
+         *     roles: Roles of the database that the login may enter.
+         *     room: Null where the schema is not up to date.
+         *     checks: Those of `ic3 doctor`, without the gateway: the sweeps read that all the time.
+         */
+        System: {
+            /** Format: date-time */
+            at: string;
+            version: string;
+            /** Format: date-time */
+            started_at: string;
+            plant: string;
+            reasons: string[];
+            database: components["schemas"]["DatabaseFacts"];
+            roles: string[];
+            room: components["schemas"]["Room"] | null;
+            spool_share: number;
+            hub: components["schemas"]["HubClients"];
+            retention: components["schemas"]["Retention"];
+            checks: components["schemas"]["domain_checks_Check"][];
+        };
+        /**
          * TagGroup
          * @description A tag on the assets of one category that nothing maps.
          *
@@ -6457,6 +6546,14 @@ export interface components {
          * @enum {string}
          */
         asset_states_Sort: "worst" | "serial" | "name" | "kind" | "domain" | "dma" | "state" | "received_at" | "quality" | "priority" | "-serial" | "-name" | "-kind" | "-domain" | "-dma" | "-state" | "-received_at" | "-quality" | "-priority";
+        /** Check */
+        domain_checks_Check: {
+            name: string;
+            state: string;
+            detail: string;
+            /** @default  */
+            fix: string;
+        };
         /**
          * Outcome
          * @description What becomes of a row.
@@ -6507,6 +6604,14 @@ export interface components {
          * @enum {string}
          */
         register_Sort: "serial" | "-serial" | "name" | "-name" | "domain" | "dma" | "category" | "criticality" | "status";
+        /** Check */
+        store_order_details_Check: {
+            id: number;
+            text: string;
+            done: boolean;
+            done_at: string | null;
+            done_by: string | null;
+        };
         /**
          * Sort
          * @description Order of a list: newest first, soonest due, most urgent and oldest, last changed.
@@ -10495,6 +10600,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SensorPage"];
+                };
+            };
+        };
+    };
+    ApiAdminSystemRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
                 };
             };
         };

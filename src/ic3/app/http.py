@@ -1,5 +1,6 @@
 """What the HTTP server takes: each route's parts, built once."""
 
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -32,10 +33,12 @@ from ic3.api.plans import PlanDesk
 from ic3.api.quarantine import Quarantine
 from ic3.api.server import HotRead, Server, build, server
 from ic3.api.states import StatesReader
+from ic3.api.system import SystemReader
 from ic3.api.telemetry import StatsReader
 from ic3.api.users import People
 from ic3.api.work_orders import OrderDesk
 from ic3.app.clients import cmms_sync
+from ic3.app.doctor import survey
 from ic3.app.logins import jwt_secret
 from ic3.clock import Clock
 from ic3.dashboard import Dashboard
@@ -88,6 +91,7 @@ from ic3.store.reliability import ReliabilityStore
 from ic3.store.replays import ReplayStore
 from ic3.store.runs import RunStore
 from ic3.store.states import StateStore
+from ic3.store.system import SystemStore
 from ic3.store.telemetry import TelemetryStore
 from ic3.store.users import UserStore
 from ic3.store.work_orders import WorkOrderStore
@@ -130,6 +134,11 @@ def http_server(
         breaker=breaker, clock=clock,
         gateway=without_credentials(base), simulated=settings.simulated,
     )  # fmt: skip
+    system = SystemReader(
+        settings=settings, store=SystemStore(requests), spool=spool, hub=hub, live=live,
+        survey=partial(survey, settings, requests, clock),
+        reasons=lambda: readiness.read().reasons, clock=clock,
+    )  # fmt: skip
     # A whole network may take longer to read or write than other requests may.
     networks = NetworkStore(requests.limited(NETWORK_LIMIT_S))
     layers = Layers(
@@ -141,7 +150,8 @@ def http_server(
         dependencies={
             "asset_scope": AssetScope(latest, feed), "logins": logins, "people": people,
             "tickets": tickets, "reads": reads, "feed": feed,
-            "stats_reader": stats, "registers": RegisterStore(requests), "latest": latest,
+            "stats_reader": stats, "system_reader": system,
+            "registers": RegisterStore(requests), "latest": latest,
             "readiness": readiness, "registry": registry, "run_store": RunStore(requests),
             "gap_store": GapStore(requests),
             "inbox": InboxStore(requests), "mappings": MappingStore(requests),

@@ -1,10 +1,9 @@
 """Commands that look: status, runs, doctor, poll, config."""
 
 import json
-import shutil
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -15,8 +14,8 @@ from ic3.settings import Settings, load, options
 
 if TYPE_CHECKING:  # loaded where it is used, so that other commands start fast
     from ic3.clock import Clock
+    from ic3.domain.checks import Check
     from ic3.gateway.client import RedisRESTClient
-    from ic3.store.pool import Database
     from ic3.store.runs import ExplainedRun
 
 SAMPLED_KEYS: Final = 200
@@ -28,21 +27,8 @@ PLANTS: Final = {
     "real": ("real", "read through REDIS_API_BASE"),
 }
 
-# A day without a row has its empty indexes all the same.
-EMPTY_DAY: Final = 1_000_000
-
 config_app = typer.Typer(help="What the settings are.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check of the doctor."""
-
-    name: str
-    state: str
-    detail: str
-    fix: str = ""
 
 
 runs_app = typer.Typer(help="The last monitoring runs, newest first; or one of them whole.")
@@ -259,15 +245,11 @@ def setting_rows(settings: Settings) -> list[dict[str, str]]:
     return rows
 
 
-async def examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings) -> list["Check"]:
     """All checks of the doctor; they write nothing."""
-    from ic3.app.checks import warnings
+    from ic3.domain.checks import Check
 
-    checks = [Check("settings", "pass", f"{len(settings.sources)} set")]
-    checks += [Check("settings", "warn", text) for text in warnings(settings)]
-    checks.append(_check_disk(settings))
-    checks.append(_check_files(settings))
-    checks += await _check_database(settings)
+    checks = await _survey(settings)
     if settings.redis_api_base is None:
         checks.append(Check("gateway", "pass", "unset: the simulated plant on loopback"))
     else:
@@ -275,97 +257,24 @@ async def examine(settings: Settings) -> list[Check]:
     return checks
 
 
-def _check_disk(settings: Settings) -> Check:
-    place = settings.data_dir
-    while not place.exists():
-        place = place.parent
-    usage = shutil.disk_usage(place)
-    share = usage.free / usage.total
-    detail = f"{usage.free / 1e9:,.1f} GB free at {place} ({share:.0%})"
-    if share < 0.1:
-        return Check("disk", "warn", detail, "free space, or set IC3_RAW_DAYS lower")
-    return Check("disk", "pass", detail)
-
-
-def _check_files(settings: Settings) -> Check:
-    from ic3.app.checks import files_needed, files_possible
-
-    limit, needed = files_possible(), files_needed(settings)
-    if limit < needed:
-        return Check(
-            "files", "warn", f"{limit} may be open, {settings.ws_clients} live clients are allowed",
-            f"ulimit -n {needed}, or set IC3_WS_CLIENTS lower",
-        )  # fmt: skip
-    return Check("files", "pass", f"{limit} may be open")
-
-
-async def _check_database(settings: Settings) -> list[Check]:
+async def _survey(settings: Settings) -> list["Check"]:
+    from ic3.app.doctor import check_machine, survey
     from ic3.cli.connect import opened
-    from ic3.store import roles
-    from ic3.store.migrate import pending
+    from ic3.clock import Clock
+    from ic3.domain.checks import Check
 
     try:
-        async with opened(settings, only_look=True) as (dsn, pool):
-            async with pool.connection() as connection:
-                missing = await pending(connection)
-            if missing:
-                words = f"{len(missing)} migrations are missing"
-                return [Check("database", "fail", words, "ic3 migrate")]
-            lacking = roles.missing(await roles.held(dsn))
-            return [
-                Check("database", "pass", "reachable, schema up to date"),
-                Check("roles", "warn", lacking, "docs/howto/users-and-keys.md")
-                if lacking
-                else Check("roles", "pass", "each part has the rights of its role"),
-                await _check_growth(settings, pool),
-                *await _check_register(pool),
-            ]
+        async with opened(settings, only_look=True) as (_, pool):
+            return (await survey(settings, pool, Clock())).checks
     except IC3Error as error:
-        return [Check("database", "fail", str(error), "check DATABASE_URL or IC3_DATA_DIR")]
+        fix = "check DATABASE_URL or IC3_DATA_DIR"
+        return [*check_machine(settings), Check("database", "fail", str(error), fix)]
 
 
-async def _check_growth(settings: Settings, pool: "Database") -> Check:
-    """Judge whether the days to be kept fit on the disk, by the largest of the last seven."""
-    from ic3.clock import Clock
-    from ic3.store.partitions import PartitionStore
-
-    store = PartitionStore(pool, raw_days=settings.raw_days)
-    days = [size for size in await store.sizes_bytes(Clock().now().date()) if size > EMPTY_DAY]
-    if not days:
-        return Check("growth", "pass", "known after the first whole day")
-    a_day = max(days[:7])
-    detail = f"{a_day / 1e9:,.2f} GB a day, {len(days)} of {settings.raw_days} days are stored"
-    if settings.database_url is not None:
-        return Check("growth", "pass", f"{detail}; the disk is the database server's")
-    left = shutil.disk_usage(settings.data_dir).free / a_day
-    detail += f", room for {left:,.0f} more"
-    if len(days) + left < settings.raw_days:
-        return Check("growth", "warn", detail, "free space, or set IC3_RAW_DAYS lower")
-    return Check("growth", "pass", detail)
-
-
-async def _check_register(pool: "Database") -> list[Check]:
-    from ic3.store.monitoring import MonitoringStore
-    from ic3.store.register import RegisterStore
-
-    if not await RegisterStore(pool).count():
-        words = "the register is empty: no reading belongs to an asset"
-        return [Check("register", "warn", words, "ic3 import register FILE.csv")]
-    runs = await MonitoringStore(pool).recent_runs(1000)
-    good = next((each for each in runs if not isinstance(each.error_msg, str)), None)
-    checks = []
-    if good is not None and good.unmatched:
-        words = f"{good.unmatched} of {good.keys_scanned} keys are not in the register"
-        checks.append(Check("register", "warn", words, "ic3 import register FILE.csv"))
-    if good is not None and good.tags_skipped:
-        words = f"{good.tags_skipped} tags have no parameter"
-        checks.append(Check("tag map", "warn", words, "ic3 import tagmap FILE.csv"))
-    return checks
-
-
-async def _check_gateway(settings: Settings) -> list[Check]:
+async def _check_gateway(settings: Settings) -> list["Check"]:
     from ic3.app.clients import gateway_client
     from ic3.clock import Clock
+    from ic3.domain.checks import Check
 
     clock = Clock()
     try:
@@ -391,8 +300,9 @@ async def _check_gateway(settings: Settings) -> list[Check]:
 
 async def _check_in_flight(
     settings: Settings, client: "RedisRESTClient", keys: list[str], clock: "Clock"
-) -> list[Check]:
+) -> list["Check"]:
     """Whether all keys can be read in the time of a sweep, judged by reading a few of them."""
+    from ic3.domain.checks import Check
     from ic3.gateway.pace import in_flight_needed
     from ic3.workers.poll import SWEEP_SHARE
 

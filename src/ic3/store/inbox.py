@@ -48,8 +48,8 @@ WHERE (kind, serial, tag_code) > (%(kind_after)s, %(serial_after)s, %(tag_after)
     AND (%(kind)s::text IS NULL OR kind = %(kind)s::text)
     AND (%(state)s::text IS NULL OR state = %(state)s::text)
     AND (%(tag_code)s::text IS NULL OR tag_code = %(tag_code)s::text)
-    AND (%(category)s::text IS NULL OR EXISTS (SELECT FROM ic3_asset_master a
-        WHERE a.serialnumber = serial AND a.category = %(category)s::text))
+    AND (%(category)s::text IS NULL OR %(category)s::text = (SELECT a.category
+        FROM ic3_asset_master a WHERE a.serialnumber = serial))
 ORDER BY kind, serial, tag_code LIMIT %(limit)s
 """
 # Samples are up to five a line, of at most 100,000 lines.
