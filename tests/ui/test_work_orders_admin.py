@@ -1,12 +1,32 @@
 """Work orders and administration in a browser."""
 
 import re
+from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from browsing import Looking
+from driven import Product, until
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.timeout(90)
+
+
+WORDS = "Sluice <b>test</b>"
+VALVE = "Patel Road_Baljeet Nagar_SV_92"
+
+
+@pytest.fixture(scope="module")
+def alarm(product: Product) -> Iterator[int]:
+    """An alarm of a valve that stays."""
+    wanted = {
+        "name": WORDS, "kind": "high", "parameter": "WO_STS", "serial": VALVE, "limit": -1000.0,
+        "priority": 2, "text": WORDS, "on_delay_s": 0,
+    }  # fmt: skip
+    number = product.send("POST", "/api/alarm-rules", wanted)["id"]
+    asked = f"/api/alarms?q={quote(WORDS)}"
+    yield until(lambda: product.get(asked)["alarms"], 20, "the alarm")[0]["id"]
+    product.send("DELETE", f"/api/alarm-rules/{number}")
 
 
 def test_the_system_page_tells_of_database_partitions_and_checks(inside: Looking) -> None:
@@ -16,6 +36,23 @@ def test_the_system_page_tells_of_database_partitions_and_checks(inside: Looking
     checks = page.get_by_role("table", name="Checks of the doctor")
     expect(checks.get_by_role("row").filter(has_text="roles")).to_contain_text("✓ passed")
     expect(page.get_by_text("Simulated: every reading is made up")).to_be_visible()
+    assert inside.axe() == []
+
+
+def test_an_order_is_made_from_the_link_of_an_alarm_and_begun(inside: Looking, alarm: int) -> None:
+    page = inside.at(f"/work-orders?new=1&alarm={alarm}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(VALVE)
+    assert inside.axe() == []
+    dialog.get_by_role("button", name="Make the work order").click()
+    expect(page).to_have_url(re.compile(r"/work-orders/\d+$"))
+    expect(page.get_by_role("main")).to_contain_text(VALVE)
+    page.get_by_role("button", name="Assign").click()
+    page.get_by_role("dialog").get_by_label("Team (free text)").fill("Crew <b>7</b>")
+    page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Begin work").click()
+    expect(page.get_by_role("button", name="Work is done")).to_be_visible()
+    expect(page.get_by_text("Crew <b>7</b>").first).to_be_visible()
     assert inside.axe() == []
 
 
