@@ -25,7 +25,8 @@ demo: $(READY) ui  ## from a clone to a running product: database, plant, server
 	$(BIN)/ic3 demo
 
 test: $(READY) ui  ## the whole test suite
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/ui
+	$(BIN)/python -m pytest -q tests/ui  # apart: what drives the browser keeps its event loop running
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
 	$(BIN)/python tools/check_lock.py
