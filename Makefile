@@ -76,6 +76,9 @@ bench-analytics: $(READY)  ## a day of the plant judged from history: make bench
 bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 	$(BIN)/python bench/gis.py
 
+bench-ui: $(READY) ui  ## what the dashboard must keep by the clock, half an hour; ARGS="--soak-hours 8"
+	PYTHONPATH=tests/flow:tests/ui:tests/api $(BIN)/python bench/ui.py $(ARGS)
+
 bench-live: $(READY)  ## what live clients cost, and how late they know
 	$(BIN)/python bench/live.py --clients 1000
 
@@ -108,5 +111,5 @@ ui-test: $(READY) ui  ## the dashboard in a real browser (Debian's Chromium)
 	@command -v chromium >/dev/null || apt-get install -y -qq chromium || echo "no chromium: the tests are skipped"
 	$(BIN)/python -m pytest -q tests/ui
 
-.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-register bench-orders bench-analytics bench-logins eval sbom docs ui ui-types ui-check ui-test
+.PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-ui bench-register bench-orders bench-analytics bench-logins eval sbom docs ui ui-types ui-check ui-test
 .DEFAULT_GOAL := help

@@ -5,6 +5,7 @@ import { PAGES } from "../src/pages";
 
 const STATIC = join(import.meta.dirname, "../../src/ic3/dashboard/static");
 const KB = 1000;
+const ENTRY = "index.html";
 // Of a fresh install, where the overview has no asset to show yet: never with the rest of it.
 const INSTEAD = /FirstSteps/;
 
@@ -21,17 +22,17 @@ const manifest = JSON.parse(readFileSync(join(STATIC, ".vite/manifest.json"), "u
 function packed(name: string, { later }: { later: boolean }): number {
   const files = new Set<string>();
   const seen = new Set<string>();
-  const visit = (name: string, isEntry: boolean): void => {
+  const visit = (name: string): void => {
     const chunk = manifest[name];
     if (!chunk || seen.has(name)) return;
     seen.add(name);
     for (const each of [chunk.file, ...(chunk.css ?? [])]) files.add(each);
-    for (const each of chunk.imports ?? []) visit(each, isEntry);
+    for (const each of chunk.imports ?? []) visit(each);
     // The entry names every page; a page's own lazy parts are part of it.
-    if (!isEntry && later) for (const each of chunk.dynamicImports ?? []) if (!INSTEAD.test(each)) visit(each, false);
+    if (name !== ENTRY && later) for (const each of chunk.dynamicImports ?? []) if (!INSTEAD.test(each)) visit(each);
   };
-  visit("index.html", true);
-  visit(name, false);
+  visit(ENTRY);
+  visit(name);
   return [...files].reduce((sum, file) => sum + statSync(join(STATIC, `${file}.gz`)).size, 0);
 }
 
