@@ -26,7 +26,7 @@ demo: $(READY) ui  ## from a clone to a running product: database, plant, server
 
 test: $(READY) ui  ## the whole test suite
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/ui
-	$(BIN)/python -m pytest -q tests/ui  # apart: what drives the browser keeps its event loop running
+	$(BIN)/python -m pytest -q tests/ui/test_shell.py tests/ui/test_every_page.py  # apart: a browser's driver keeps its loop; the rest is `make ui-test`
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
 	$(BIN)/python tools/check_lock.py

@@ -373,6 +373,10 @@ class Product:
             self._token = words["access_token"]
         return self._token
 
+    def log_in_again(self) -> None:
+        """Forget the login of before, where a test has ended it."""
+        self._token = None
+
     def get(self, path: str) -> Any:
         """The JSON of a path that answers 200."""
         status, words, _ = request(self.base, "GET", path, token=self.token)

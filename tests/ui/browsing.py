@@ -51,13 +51,13 @@ class Looking:
         self.page.get_by_label("User name").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
-        self.page.get_by_text("Live", exact=True).wait_for()
+        self.page.locator(".lamp", has_text="Live").wait_for()
         return self.page
 
     def at(self, path: str) -> Page:
         """Open another path with the login there is."""
         self.page.goto(path)
-        self.page.get_by_text("Live", exact=True).wait_for()
+        self.page.locator(".lamp", has_text="Live").wait_for()
         return self.page
 
     def axe(self) -> list[str]:

@@ -25,6 +25,7 @@ def test_the_list_is_filtered_sorted_and_paged_by_its_address(inside: Looking) -
     expect(rows.first).to_contain_text("pump")
     page.get_by_role("button", name="Asset", exact=True).click()
     expect(page).to_have_url(re.compile("sort=-serial"))
+    expect(rows.first).to_contain_text("West Patel")
     first = rows.first.get_by_role("link").inner_text()
     page.get_by_role("button", name="Next page").click()
     expect(page).to_have_url(re.compile("cursor="))

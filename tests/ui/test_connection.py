@@ -44,6 +44,7 @@ def test_an_ended_login_asks_for_the_password_over_the_page(
         page = looking.log_in("/settings")
         page.get_by_label("New password").fill("typed before")
         product.send("DELETE", "/api/users/admin/logins")
+        product.log_in_again()
         dialog = page.get_by_role("dialog", name="Your login has ended")
         expect(dialog).to_be_visible(timeout=30_000)
         dialog.get_by_label("Password").fill(PASSWORD)
