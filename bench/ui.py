@@ -292,7 +292,7 @@ NOT_MEASURED = [
     Line("eight screenshots with a fixed clock and seed", "difference ≤ 0.5 %",
          "not measured: no reference pictures are kept", None),
     Line("axe on every page, keyboard only, tokens", "0 violations; passes",
-         "without a clock: `tests/ui` and `ui/tests`, in every run of the tests", None),
+         "without a clock: `make test`, `make ui-check`, `make ui-test`", None),
     Line("machines with a GPU, Firefox, Safari, screen readers, wall displays", "–",
          "not measured", None),
 ]  # fmt: skip
