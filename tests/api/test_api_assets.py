@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from serving import Answer, Site, serving
 
+from ic3.domain.cursors import cursor_of
 from ic3.domain.users import Role
 from ic3.store.register import RegisterStore
 
@@ -402,7 +403,7 @@ async def test_a_slash_in_a_serial_number_is_no_separator(site: Site) -> None:
 
 async def test_the_cmms_list_has_the_contracts_fields_page_by_page(site: Site) -> None:
     first = (await ask(site, "/api/cmms/assets?limit=3")).json()
-    assert (first["count"], first["next"]) == (3, "D_SV_3")
+    assert (first["count"], first["next"]) == (3, cursor_of("D_SV_3"))
     rest = (await ask(site, f"/api/cmms/assets?limit=3&cursor={first['next']}")).json()
     assert [each["serialnumber"] for each in rest["data"]] == ["E_Pump_4", "F_Pump_5"]
     assert rest["next"] is None

@@ -107,6 +107,9 @@ async def test_a_district_whole_its_days_and_csv(districts: Site) -> None:
     assert [line.partition(",")[0] for line in lines] == ["dma_id", "DMA-1", "DMA-2"]
     days = (await ask(districts, "GET", f"{LIST}/DMA-1/history.csv")).body.decode().splitlines()
     assert days[1].startswith("2026-06-14,DMA-1,North,")
+    assert [(each.what, each.object) for each in districts.events.waiting] == [
+        ("export", f"GET {LIST}.csv"), ("export", f"GET {LIST}/{{dma_id:str}}/history.csv")
+    ]  # fmt: skip
 
 
 async def test_districts_and_their_days_come_page_by_page(districts: Site) -> None:

@@ -120,6 +120,9 @@ async def test_history_is_read_day_by_day_and_as_csv(fleet: Site) -> None:
     lines = (await ask(fleet, "GET", f"{FLEET}/A_Pump_1/history.csv")).body.decode().splitlines()
     assert len(lines) == 3
     assert ",'=none," in lines[1]
+    assert "GET /api/ai/pump-health/{serial_number:str}/history.csv" in {
+        each.object for each in fleet.events.waiting if each.what == "export"
+    }
 
 
 async def test_an_engineer_enters_a_plate_once_and_changes_it_as_seen(fleet: Site) -> None:

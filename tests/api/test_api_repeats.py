@@ -40,6 +40,10 @@ VALUES ('register', 'A Block_Pump_1', 'name', '"a"', '"b"', 'cmms', 'cmms');
 INSERT INTO ic3_user (username, password_hash, role)
 VALUES ('mira', 'x', 'viewer'),
     ('leela', 'x', 'admin');
+INSERT INTO ic3_finding (kind, cause, asset_id, serial, domain, opened_at, since, last_seen_at,
+    state, severity, peak_severity, confidence, peak_confidence, sentence)
+VALUES ('pump', 'head', 12, 'A Block_Pump_1', 'DEL-D01', now(), now(), now(), 'open', 5, 5, 80, 80,
+    'Head below the curve.');
 """
 RULE: Final = {"name": "high", "kind": "high", "parameter": "FLOW", "limit": 5}
 PLAN: Final = {
@@ -111,6 +115,11 @@ REQUESTS: Final[dict[str, tuple[str, Any]]] = {
     "/api/work-orders/{order_id:int}/comments": ("/api/work-orders/1/comments", {"text": "done"}),
     "/api/work-orders/{order_id:int}/attachments": ("/api/work-orders/1/attachments", b"a,b\r\n"),
     "/api/maintenance-plans": ("/api/maintenance-plans", PLAN),
+    "/api/ai/anomalies/{finding_id:int}/acknowledge": ("/api/ai/anomalies/1/acknowledge", None),
+    "/api/ai/anomalies/{finding_id:int}/work-order": ("/api/ai/anomalies/1/work-order", {}),
+    "/api/ai/anomalies/{finding_id:int}/verdict": (
+        "/api/ai/anomalies/1/verdict", {"verdict": "true_alarm"},
+    ),
 }  # fmt: skip
 REFUSED: Final = {each.path for each in ROUTES if each.repeats is Repeats.REFUSED}
 

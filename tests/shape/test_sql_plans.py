@@ -801,7 +801,7 @@ NOT_PLANNED: Final[Mapping[str, str]] = {
     "roles.CREATE_ROLES": "DO; EXPLAIN takes none",
     "roles.GRANT_SCHEMA": "DO; EXPLAIN takes none",
     "roles.HAND_OVER": "DO; EXPLAIN takes none",
-    "roles.ONLY_THE_OWNER_TRIMS": DEFINES,
+    "roles.ONLY_THE_OWNER_TRIMS": "DO; EXPLAIN takes none",
     "roles.READERS_POLICY": DEFINES,
     **dict.fromkeys(
         ("roles.API", "roles.INGEST", "roles.MIGRATE", "roles.READER", "scope.API"),

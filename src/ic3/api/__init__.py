@@ -253,7 +253,10 @@ ROUTES: Final = (
     Route("GET", "/api/maintenance-plans/{plan_id:int}", plans.one, Role.VIEWER),
     Route("PATCH", "/api/maintenance-plans/{plan_id:int}", plans.patch, Role.ENGINEER),
     Route("GET", "/api/ai/anomalies", findings.listed, Role.VIEWER),
-    Route("GET", "/api/ai/anomalies.csv", findings.export, Role.VIEWER, media="text/csv"),
+    Route(
+        "GET", "/api/ai/anomalies.csv", findings.export, Role.VIEWER, media="text/csv",
+        exports=True,
+    ),
     Route("GET", "/api/ai/anomalies/kpi", findings.kpi, Role.VIEWER),
     Route("GET", "/api/ai/anomalies/{finding_id:int}", findings.one, Role.VIEWER),
     Route(
@@ -271,20 +274,23 @@ ROUTES: Final = (
     Route("GET", "/api/ai/dma-definitions/{dma_id:str}", dma_definitions.one, Role.VIEWER),
     Route("PUT", "/api/ai/dma-definitions/{dma_id:str}", dma_definitions.change, Role.ENGINEER),
     Route("GET", "/api/ai/nrw", nrw.listed, Role.VIEWER),
-    Route("GET", "/api/ai/nrw.csv", nrw.export, Role.VIEWER, media="text/csv"),
+    Route("GET", "/api/ai/nrw.csv", nrw.export, Role.VIEWER, media="text/csv", exports=True),
     Route("GET", "/api/ai/nrw/{dma_id:str}", nrw.one, Role.VIEWER),
     Route("GET", "/api/ai/nrw/{dma_id:str}/history", nrw.history, Role.VIEWER),
     Route(
         "GET", "/api/ai/nrw/{dma_id:str}/history.csv", nrw.history_export, Role.VIEWER,
-        media="text/csv",
+        media="text/csv", exports=True,
     ),
     Route("GET", "/api/ai/pump-health", pumps.listed, Role.VIEWER),
-    Route("GET", "/api/ai/pump-health.csv", pumps.export, Role.VIEWER, media="text/csv"),
+    Route(
+        "GET", "/api/ai/pump-health.csv", pumps.export, Role.VIEWER, media="text/csv",
+        exports=True,
+    ),
     Route("GET", "/api/ai/pump-health/{serial_number:str}", pumps.one, Role.VIEWER),
     Route("GET", "/api/ai/pump-health/{serial_number:str}/history", pumps.history, Role.VIEWER),
     Route(
         "GET", "/api/ai/pump-health/{serial_number:str}/history.csv", pumps.history_export,
-        Role.VIEWER, media="text/csv",
+        Role.VIEWER, media="text/csv", exports=True,
     ),
     Route(
         "PUT", "/api/ai/pump-health/{serial_number:str}/plate", pumps.change_plate, Role.ENGINEER

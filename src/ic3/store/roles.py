@@ -115,7 +115,12 @@ CREATE POLICY reader ON {} AS RESTRICTIVE TO ic3_ro USING (
 """
 # By default everybody may call a function, and this one has the rights of its owner.
 ONLY_THE_OWNER_TRIMS: Final = """
-REVOKE EXECUTE ON FUNCTION ic3_audit_trim(timestamptz, int) FROM PUBLIC
+DO $$
+BEGIN
+    IF to_regprocedure('ic3_audit_trim(timestamptz, int)') IS NOT NULL THEN
+        REVOKE EXECUTE ON FUNCTION ic3_audit_trim(timestamptz, int) FROM PUBLIC;
+    END IF;
+END $$
 """
 HELD: Final = """
 SELECT rolname FROM pg_roles
