@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ic3.analytics.leak_alarms import MAD_TO_SIGMA, LeakVerdict
-from ic3.errors import InputError
+from ic3.analytics.leak_alarms import MAD_TO_SIGMA, Kept, LeakVerdict, kept_in
 
 VERSION: Final = 1
 HOURS_OF_WEEK: Final = 168
@@ -51,7 +50,7 @@ class HourlySettings:
 HOURLY: Final = HourlySettings()
 
 
-class _Kept(msgspec.Struct, array_like=True):
+class _Kept(Kept, array_like=True):
     """All that the alarm remembers.
 
     Attributes:
@@ -129,13 +128,7 @@ class HourlyAlarm:
         Raises:
             InputError: It is no state of this version.
         """
-        try:
-            kept = msgspec.msgpack.decode(state, type=_Kept)
-        except msgspec.MsgspecError as error:
-            raise InputError(f"hourly alarm: the state cannot be read: {error}") from None
-        if kept.version != VERSION:
-            raise InputError(f"hourly alarm: a state of version {kept.version}, not {VERSION}")
-        self._kept = kept
+        self._kept = kept_in(state, _Kept, version=VERSION, alarm="hourly")
 
     def _remember(self, level: float | None) -> None:
         self._kept.level.append(level)

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from ic3.errors import InputError
 
 MAD_TO_SIGMA: Final = 1.4826
 
@@ -40,6 +44,30 @@ class LeakVerdict:
     cusum_share: float = 0.0
     peak_share: float = 0.0
     since: int = 0
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """What an alarm remembers; its first field is the version of its form."""
+
+    version: int
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def kept_in(state: bytes, kind: type[K], *, version: int, alarm: str) -> K:
+    """What an alarm remembered when its state was taken.
+
+    Raises:
+        InputError: It is no state of this version.
+    """
+    try:
+        kept = msgspec.msgpack.decode(state, type=kind)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{alarm} alarm: the state cannot be read: {error}") from None
+    if kept.version != version:
+        raise InputError(f"{alarm} alarm: a state of version {kept.version}, not {version}")
+    return kept
 
 
 def step_sigma(values: Sequence[float]) -> float:

@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ic3.analytics.leak_alarms import LeakVerdict, step_sigma
-from ic3.errors import InputError
+from ic3.analytics.leak_alarms import Kept, LeakVerdict, kept_in, step_sigma
 
 VERSION: Final = 1
 DAYS_OF_WEEK: Final = 7
@@ -61,7 +60,7 @@ class NightlySettings:
 NIGHTLY: Final = NightlySettings()
 
 
-class _Kept(msgspec.Struct, array_like=True):
+class _Kept(Kept, array_like=True):
     """All that the alarm remembers.
 
     Attributes:
@@ -145,13 +144,7 @@ class NightlyAlarm:
         Raises:
             InputError: It is no state of this version.
         """
-        try:
-            kept = msgspec.msgpack.decode(state, type=_Kept)
-        except msgspec.MsgspecError as error:
-            raise InputError(f"nightly alarm: the state cannot be read: {error}") from None
-        if kept.version != VERSION:
-            raise InputError(f"nightly alarm: a state of version {kept.version}, not {VERSION}")
-        self._kept = kept
+        self._kept = kept_in(state, _Kept, version=VERSION, alarm="nightly")
 
     def _season(self, night_m3_h: float, day_m3_h: float) -> float:
         """Night use that rises and falls with use by day; a leak raises both alike."""

@@ -13,7 +13,7 @@ from ic3.clock import Clock
 from ic3.domain.gaps import Gap
 from ic3.domain.scope import AssetScope
 from ic3.store.gaps import GapStore
-from ic3.store.runs import RunStore
+from ic3.store.runs import ActivityBucket, RunStore
 from ic3.store.telemetry import moment
 
 STRIPS: Final = 288
@@ -22,24 +22,6 @@ FAILING_KEYS: Final = 20
 FAILING_SPAN: Final = timedelta(hours=1)
 
 Hours = Annotated[int, QueryParameter(ge=1, le=48)]
-
-
-class ActivityBucket(msgspec.Struct):
-    """Runs that began within `bucket_s` from `at` on.
-
-    Attributes:
-        failed: Of them.
-        longest_ms: The longest one.
-        keys_scanned: Of all; matched and rows_inserted likewise.
-    """
-
-    at: datetime
-    runs: int
-    failed: int
-    longest_ms: int
-    keys_scanned: int
-    matched: int
-    rows_inserted: int
 
 
 class FailingKeyView(msgspec.Struct):
@@ -115,9 +97,7 @@ async def read(
     ]
     return Activity(
         from_at=begin, until_at=until, bucket_s=bucket.total_seconds(),
-        buckets=[
-            ActivityBucket(*each) for each in await run_store.buckets(begin, until, bucket=bucket)
-        ],
+        buckets=await run_store.buckets(begin, until, bucket=bucket),
         failed=counted.failed, deferred=counted.deferred, quarantined=counted.quarantined,
         phase_ms=counted.phase_ms, failing_keys=failing[:FAILING_KEYS],
         gaps=[_view(each) for each in await gap_store.since(begin, limit=GAPS)],

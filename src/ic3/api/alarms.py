@@ -12,9 +12,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Stream
 
 from ic3.api.callers import principal_of
+from ic3.api.csv_files import csv_file
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.alarm_history import (
@@ -259,11 +259,7 @@ async def csv(
     """The history as CSV, newest first, with the filters of the list."""
     scope = principal_of(request).domains
     wanted = replace(_wanted(priority, domain, dma, source, condition, q, begin, end), scope=scope)
-    return Stream(
-        await alarms_reader.csv(wanted),
-        media_type="text/csv",
-        headers={"content-disposition": 'attachment; filename="alarms.csv"'},
-    )
+    return csv_file(await alarms_reader.csv(wanted), "alarms.csv")
 
 
 async def kpi(

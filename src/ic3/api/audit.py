@@ -11,6 +11,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import actor_of
+from ic3.api.csv_files import csv_file
 from ic3.api.lists import Cursor, number_in, paged
 from ic3.domain.cursors import cursor_of
 from ic3.domain.history import instant
@@ -68,10 +69,7 @@ async def export(
     actor = actor_of(request)
     wanted = Wanted(who, what, object_, _time("from", begin), _time("until", until))
     await audits.note_export(actor, wanted)
-    return Stream(
-        _rows(audits, wanted), media_type="text/csv",
-        headers={"content-disposition": 'attachment; filename="audit.csv"'},
-    )  # fmt: skip
+    return csv_file(_rows(audits, wanted), "audit.csv")
 
 
 def _time(name: str, text: str) -> datetime | None:

@@ -1,6 +1,5 @@
 """Findings of the analytics: lists, one of them, figures, and what people do to them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -12,6 +11,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import actor_of, principal_of
+from ic3.api.csv_files import csv_file, csv_pages
 from ic3.api.lists import begin_of, paged
 from ic3.clock import Clock
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
@@ -26,7 +26,6 @@ from ic3.domain.findings import (
     csv_rows,
 )
 from ic3.domain.history import instant
-from ic3.domain.spreadsheets import csv_text
 from ic3.domain.users import Principal
 from ic3.errors import ApiError, InputError
 from ic3.store.findings import FindingStore, acknowledge, judge, order_work
@@ -144,11 +143,7 @@ async def export(
     )  # fmt: skip
     pages = finding_desk.store.pages(wanted)
     first = await anext(pages)
-    return Stream(
-        _as_csv(first, pages),
-        media_type="text/csv",
-        headers={"content-disposition": 'attachment; filename="findings.csv"'},
-    )
+    return csv_file(csv_pages(CSV_HEADINGS, csv_rows, first, pages), "findings.csv")
 
 
 async def kpi(
@@ -234,9 +229,3 @@ def _words(
     given: list[FindingKind] | list[FindingState] | list[Verdict] | None,
 ) -> list[str] | None:
     return None if given is None else [each.value for each in given]
-
-
-async def _as_csv(first: list[Finding], rest: AsyncIterator[list[Finding]]) -> AsyncIterator[str]:
-    yield csv_text([CSV_HEADINGS, *csv_rows(first)])
-    async for page in rest:
-        yield csv_text(csv_rows(page))

@@ -1,6 +1,6 @@
 """The past of an asset as JSON or CSV."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -9,9 +9,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
-from litestar.response import Stream
 
 from ic3.api.callers import principal_of
+from ic3.api.csv_files import csv_file, csv_pages
 from ic3.api.lists import first_page
 from ic3.clock import Clock
 from ic3.domain.downsample import Outline
@@ -30,7 +30,6 @@ from ic3.domain.history import (
 )
 from ic3.domain.mapping import Parameter
 from ic3.domain.scope import AssetScope
-from ic3.domain.spreadsheets import csv_text
 from ic3.errors import ApiError, InputError, TooSlow
 from ic3.store.history import HistoryStore
 
@@ -168,7 +167,9 @@ class HistoryReader:
         elif register_id is not None:
             pages = self._store.pages(register_id, query, now_us=self._clock.now_us())
         first = await first_page(pages) or ()
-        return _as_csv(query, first, pages, parameters)
+        return csv_pages(
+            csv_headings(query), lambda page: csv_rows(query, page, parameters), first, pages
+        )
 
     async def _series(self, register_id: int, query: HistoryQuery) -> list[Series]:
         reading = await self._read(register_id, query)
@@ -236,10 +237,9 @@ async def read(
             return Response(
                 await history.json(query, visible=visible), media_type="application/json"
             )
-        return Stream(
+        return csv_file(
             await history.csv(query, thinned=max_points is not None, visible=visible),
-            media_type="text/csv",
-            headers={"content-disposition": 'attachment; filename="history.csv"'},
+            "history.csv",
         )
     except InputError as error:
         raise _refused(str(error)) from None
@@ -276,15 +276,6 @@ def _point(query: HistoryQuery, point: Point) -> dict[str, Any]:
     if point.resets:
         shown["resets"] = point.resets
     return shown
-
-
-async def _as_csv(
-    query: HistoryQuery, first: Sequence[Point], rest: AsyncIterator[Sequence[Point]],
-    parameters: Mapping[int, Parameter],
-) -> AsyncIterator[str]:  # fmt: skip
-    yield csv_text([csv_headings(query), *csv_rows(query, first, parameters)])
-    async for page in rest:
-        yield csv_text(csv_rows(query, page, parameters))
 
 
 async def _each(pages: Sequence[Sequence[Point]]) -> AsyncIterator[Sequence[Point]]:

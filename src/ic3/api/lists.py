@@ -1,7 +1,8 @@
 """What all lists have in common: where a page begins, and the next one in the header Link."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, TypeVar
+from datetime import date, timedelta
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
@@ -10,6 +11,9 @@ from litestar.params import QueryParameter
 
 from ic3.domain.cursors import place_in
 from ic3.errors import ApiError
+
+HISTORY_DAYS: Final = 90
+MOST_DAYS: Final = 1100
 
 T = TypeVar("T")
 Cursor = Annotated[str, QueryParameter(max_length=8192)]
@@ -28,6 +32,19 @@ def paged(request: Request[Any, Any, Any], page: T, following: str | None) -> Re
     if following is None:
         return Response(page)
     return Response(page, headers={"link": f'<{_onward(request, following)}>; rel="next"'})
+
+
+def days_asked(today: date, begin: date | None, until: date | None) -> tuple[date, date]:
+    """First day, and day after the last; without them the last 90 days, today inside.
+
+    Raises:
+        ApiError: 422: they are in the wrong order, or too far apart.
+    """
+    before = until or today + timedelta(days=1)
+    from_day = begin or before - timedelta(days=HISTORY_DAYS)
+    if not 0 < (before - from_day).days <= MOST_DAYS:
+        raise ApiError(422, "bad span", f"from is to be before until, by {MOST_DAYS} days at most")
+    return from_day, before
 
 
 def seen_as(if_match: str | None, what: str) -> str:

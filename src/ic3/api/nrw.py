@@ -1,7 +1,7 @@
 """Non-revenue water of districts: figures, history, CSV."""
 
-from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
@@ -12,17 +12,16 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import principal_of
-from ic3.api.lists import begin_of, paged
+from ic3.api.csv_files import csv_file, csv_pages
+from ic3.api.lists import MOST_DAYS, begin_of, days_asked, paged, word_in
 from ic3.clock import Clock
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.nrw import CSV_HEADINGS, DAY_HEADINGS, DistrictFigures, csv_row, day_rows
-from ic3.domain.spreadsheets import csv_text
+from ic3.domain.spreadsheets import Cell, csv_text
 from ic3.errors import ApiError
 from ic3.store.nrw import DistrictDay, NrwStore, OneDistrict
 
 NO_NUL: Final = r"^[^\x00]*$"
-HISTORY_DAYS: Final = 90
-MOST_DAYS: Final = 1100
 
 DmaId = Annotated[str, PathParameter(max_length=200, pattern=NO_NUL)]
 Word = Annotated[str | None, QueryParameter(max_length=1024, pattern=NO_NUL)]
@@ -57,7 +56,7 @@ async def listed(
     """The figures of districts over the last seven days."""
     found = await nrw_store.page(
         principal_of(request).scope(), now=clock.now(), limit=limit, domain=domain,
-        after=_text(begin_of(cursor, str)) if cursor else "",
+        after=word_in(cursor),
     )  # fmt: skip
     page = [each.figures for each in found]
     onward = cursor_of(page[-1].dma_id) if len(page) == limit else None
@@ -73,7 +72,7 @@ async def export(
     """The figures of districts as CSV."""
     pages = nrw_store.pages(principal_of(request).scope(), now=clock.now(), domain=domain)
     first = await anext(pages)
-    return _csv(_as_csv(first, pages), "nrw.csv")
+    return csv_file(csv_pages(CSV_HEADINGS, _rows, first, pages), "nrw.csv")
 
 
 async def one(
@@ -96,7 +95,7 @@ async def history(
 ) -> Response[DistrictHistory]:
     """Days of a district, newest first."""
     district = (await _found(request, nrw_store, clock, dma_id)).figures.dma_id
-    from_day, before = _span(clock, begin, until)
+    from_day, before = days_asked(clock.now().date(), begin, until)
     if cursor:
         before = min(before, begin_of(cursor, date))
     days = await nrw_store.days(
@@ -116,12 +115,12 @@ async def history_export(
 ) -> Stream:
     """Days of a district as CSV, newest first."""
     district = (await _found(request, nrw_store, clock, dma_id)).figures.dma_id
-    from_day, before = _span(clock, begin, until)
+    from_day, before = days_asked(clock.now().date(), begin, until)
     days = await nrw_store.days(
         principal_of(request).scope(), district, from_day=from_day, before=before, limit=MOST_DAYS
     )
     rows = day_rows((each.day, each.figures) for each in days)
-    return _csv(_once(csv_text([DAY_HEADINGS, *rows])), "nrw-history.csv")
+    return csv_file(iter([csv_text([DAY_HEADINGS, *rows])]), "nrw-history.csv")
 
 
 async def _found(
@@ -135,37 +134,8 @@ async def _found(
     return found[0]
 
 
-def _span(clock: Clock, begin: date | None, until: date | None) -> tuple[date, date]:
-    before = until or clock.now().date() + timedelta(days=1)
-    from_day = begin or before - timedelta(days=HISTORY_DAYS)
-    if not 0 < (before - from_day).days <= MOST_DAYS:
-        raise ApiError(422, "bad span", f"from is to be before until, by {MOST_DAYS} days at most")
-    return from_day, before
-
-
-def _text(word: str) -> str:
-    if "\0" in word:
-        raise ApiError(422, "bad cursor", "send what the page before answered as next")
-    return word
-
-
-def _csv(content: AsyncIterator[str], name: str) -> Stream:
-    return Stream(
-        content, media_type="text/csv",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
-    )  # fmt: skip
-
-
-async def _as_csv(
-    first: list[OneDistrict], rest: AsyncIterator[list[OneDistrict]]
-) -> AsyncIterator[str]:
-    yield csv_text([CSV_HEADINGS, *(csv_row(each.figures) for each in first)])
-    async for page in rest:
-        yield csv_text(csv_row(each.figures) for each in page)
-
-
-async def _once(text: str) -> AsyncIterator[str]:
-    yield text
+def _rows(page: list[OneDistrict]) -> Iterable[Sequence[Cell]]:
+    return (csv_row(each.figures) for each in page)
 
 
 def _id(segment: str) -> str:

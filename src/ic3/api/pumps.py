@@ -1,7 +1,6 @@
 """The health of pumps: fleet view, one pump, history, CSV, and what its plate says."""
 
-from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
@@ -13,7 +12,8 @@ from litestar.response import Stream
 
 from ic3.analytics.pump_samples import PumpNameplate
 from ic3.api.callers import actor_of, principal_of
-from ic3.api.lists import begin_of, paged
+from ic3.api.csv_files import csv_file, csv_pages
+from ic3.api.lists import MOST_DAYS, begin_of, days_asked, paged
 from ic3.clock import Clock
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.pumps import CSV_HEADINGS, DAY_HEADINGS, PumpDay, PumpFigures, csv_rows, day_rows
@@ -32,8 +32,6 @@ from ic3.store.pump_health import (
 )
 
 NO_NUL: Final = r"^[^\x00]*$"
-HISTORY_DAYS: Final = 90
-MOST_DAYS: Final = 1100
 
 Serial = Annotated[str, PathParameter(max_length=1024, pattern=NO_NUL)]
 Word = Annotated[str | None, QueryParameter(max_length=1024, pattern=NO_NUL)]
@@ -108,7 +106,7 @@ async def export(
     scope = principal_of(request).scope()
     pages = pump_store.pages(scope, now=clock.now(), domain=domain, below=below)
     first = await anext(pages)
-    return _csv(_as_csv(first, pages), "pump-health.csv")
+    return csv_file(csv_pages(CSV_HEADINGS, csv_rows, first, pages), "pump-health.csv")
 
 
 async def one(
@@ -136,7 +134,7 @@ async def history(
     pump = await pump_store.one(
         principal_of(request).scope(), _serial(serial_number), now=clock.now()
     )
-    from_day, before = _span(clock, begin, until)
+    from_day, before = days_asked(clock.now().date(), begin, until)
     if cursor:
         before = min(before, begin_of(cursor, date))
     days = await pump_store.days(
@@ -158,12 +156,12 @@ async def history_export(
     pump = await pump_store.one(
         principal_of(request).scope(), _serial(serial_number), now=clock.now()
     )
-    from_day, before = _span(clock, begin, until)
+    from_day, before = days_asked(clock.now().date(), begin, until)
     days = await pump_store.days(
         pump.figures.asset_id, from_day=from_day, before=before, limit=MOST_DAYS
     )
     rows = [DAY_HEADINGS, *day_rows(pump.figures.serial_number, days)]
-    return _csv(_once(csv_text(rows)), "pump-history.csv")
+    return csv_file(iter([csv_text(rows)]), "pump-history.csv")
 
 
 async def change_plate(
@@ -193,30 +191,3 @@ def _serial(segment: str) -> str:
     if "\0" in serial:
         raise ApiError(404, "pump not found", "no such pump was assessed")
     return serial
-
-
-def _span(clock: Clock, begin: date | None, until: date | None) -> tuple[date, date]:
-    before = until or clock.now().date() + timedelta(days=1)
-    from_day = begin or before - timedelta(days=HISTORY_DAYS)
-    if not 0 < (before - from_day).days <= MOST_DAYS:
-        raise ApiError(422, "bad span", f"from is to be before until, by {MOST_DAYS} days at most")
-    return from_day, before
-
-
-def _csv(content: AsyncIterator[str], name: str) -> Stream:
-    return Stream(
-        content, media_type="text/csv",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
-    )  # fmt: skip
-
-
-async def _as_csv(
-    first: list[PumpFigures], rest: AsyncIterator[list[PumpFigures]]
-) -> AsyncIterator[str]:
-    yield csv_text([CSV_HEADINGS, *csv_rows(first)])
-    async for page in rest:
-        yield csv_text(csv_rows(page))
-
-
-async def _once(text: str) -> AsyncIterator[str]:
-    yield text

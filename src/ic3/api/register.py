@@ -1,7 +1,6 @@
 """Files for the register, and the conflicts they leave."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,11 +10,11 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import actor_of, principal_of
+from ic3.api.csv_files import csv_file, csv_pages
 from ic3.api.lists import Cursor, first_page, number_in, paged
 from ic3.domain.cursors import cursor_of
 from ic3.domain.diffs import SHOWN, Change
 from ic3.domain.imports import COLUMNS, FileImport, cells, read_csv
-from ic3.domain.spreadsheets import csv_text
 from ic3.errors import ApiError, Refused, TooSlow, UnknownHere
 from ic3.store.conflicts import Conflict, ConflictStore, Decision
 from ic3.store.exports import ExportStore
@@ -107,13 +106,11 @@ async def export_table(
 ) -> Stream:
     """A table as CSV, in the form that an import takes."""
     pages = exports.pages(table, principal_of(request).scope())
-    # Read before the answer begins: a database that is away is still a 503.
-    first = await first_page(pages) or ()
-    return Stream(
-        _as_csv(table, first, pages),
-        media_type="text/csv",
-        headers={"content-disposition": f'attachment; filename="{table}.csv"'},
+    first = await first_page(pages) or []
+    content = csv_pages(
+        list(COLUMNS[table]), lambda page: (cells(table, row) for row in page), first, pages
     )
+    return csv_file(content, f"{table}.csv")
 
 
 async def conflicts(
@@ -179,14 +176,6 @@ def _refused(request: Request[Any, Any, Any], parsed: FileImport) -> Response[An
     return Response(
         msgspec.json.encode(document), status_code=422, media_type="application/problem+json"
     )
-
-
-async def _as_csv(
-    table: str, first: Sequence[Mapping[str, Any]], rest: AsyncIterator[Sequence[Mapping[str, Any]]]
-) -> AsyncIterator[str]:
-    yield csv_text([list(COLUMNS[table]), *(cells(table, row) for row in first)])
-    async for page in rest:
-        yield csv_text(cells(table, row) for row in page)
 
 
 def _no_conflict() -> ApiError:

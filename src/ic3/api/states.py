@@ -11,6 +11,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from ic3.api.callers import principal_of
+from ic3.api.csv_files import csv_file
 from ic3.api.lists import Cursor, begin_of, number_in, paged
 from ic3.clock import Clock
 from ic3.domain.alarms import Alarms, worst_of
@@ -237,11 +238,7 @@ async def csv(
 ) -> Stream:
     """The same as CSV, all of it; the time is our receipt of the newest record."""
     chosen = _filter(request, wanted, domain, dma, kind, priority, good, unacknowledged, q)
-    return Stream(
-        states_reader.csv(chosen, sort),
-        media_type="text/csv",
-        headers={"content-disposition": 'attachment; filename="assets.csv"'},
-    )
+    return csv_file(states_reader.csv(chosen, sort), "assets.csv")
 
 
 async def events(

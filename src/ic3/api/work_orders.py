@@ -1,6 +1,5 @@
 """Work orders: lists, counts, export, figures, one order, and its way through the states."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -12,6 +11,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter,
 from litestar.response import Stream
 
 from ic3.api.callers import actor_of, principal_of
+from ic3.api.csv_files import csv_file, csv_pages
 from ic3.api.lists import begin_of, paged, seen_as
 from ic3.clock import Clock
 from ic3.domain.alarms import Alarm, Alarms, Priority, UnknownAlarmError
@@ -20,7 +20,6 @@ from ic3.domain.envelope import time_text
 from ic3.domain.history import instant
 from ic3.domain.latest import LatestReadings
 from ic3.domain.reliability import By, Reliability, figures
-from ic3.domain.spreadsheets import csv_text
 from ic3.domain.users import Principal, Role
 from ic3.domain.work_orders import (
     CSV_HEADINGS,
@@ -305,10 +304,8 @@ async def export(
     now = order_desk.clock.now()
     pages = order_desk.orders.pages(wanted, now=now)
     first = await anext(pages)
-    return Stream(
-        _as_csv(first, pages, now),
-        media_type="text/csv",
-        headers={"content-disposition": 'attachment; filename="work-orders.csv"'},
+    return csv_file(
+        csv_pages(CSV_HEADINGS, lambda page: csv_rows(page, now), first, pages), "work-orders.csv"
     )
 
 
@@ -510,11 +507,3 @@ def _place(cursor: str, sort: Sort) -> Place:
     if place.sort is not sort:
         raise ApiError(422, "bad cursor", f"it is of a list sorted by {place.sort}")
     return place
-
-
-async def _as_csv(
-    first: list[Order], rest: AsyncIterator[list[Order]], now: datetime
-) -> AsyncIterator[str]:
-    yield csv_text([CSV_HEADINGS, *csv_rows(first, now)])
-    async for page in rest:
-        yield csv_text(csv_rows(page, now))

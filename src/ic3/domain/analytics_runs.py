@@ -1,7 +1,7 @@
 """Rounds of the analytics workers, and how far sensors can be trusted."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
@@ -16,6 +16,10 @@ SETTLED: Final = timedelta(seconds=60)
 CRITICALITY: Final[Mapping[str, float]] = {
     "low": 0.8, "medium": 1.0, "high": 1.2, "critical": 1.2, "c": 0.8, "b": 1.0, "a": 1.2,
 }  # fmt: skip
+
+
+Say = Callable[[int, int, datetime], None]
+"""Told how much of how much is done, and up to when."""
 
 
 class AnalyticsWorker(StrEnum):

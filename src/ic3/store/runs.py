@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from psycopg.rows import dict_row
 
 from ic3.domain.envelope import KEY_PREFIX
@@ -86,8 +87,8 @@ class ExplainedRun:
     keys: dict[str, list[str]] | None
 
 
-class Bucket(NamedTuple):
-    """Runs that began within some minutes.
+class ActivityBucket(msgspec.Struct, frozen=True):
+    """Runs that began within `bucket_s` from `at` on.
 
     Attributes:
         failed: Of them.
@@ -137,10 +138,10 @@ class RunStore:
 
     async def buckets(
         self, from_at: datetime, until_at: datetime, *, bucket: timedelta
-    ) -> list[Bucket]:
+    ) -> list[ActivityBucket]:
         """Runs of a span, counted by when they began; a bucket without a run is left out."""
         span = {"from_at": from_at, "until_at": until_at, "bucket": bucket}
-        return [Bucket(*row) for row in await self._rows(BUCKETS, span)]
+        return [ActivityBucket(*row) for row in await self._rows(BUCKETS, span)]
 
     async def counted(self, from_at: datetime, until_at: datetime) -> Counted:
         """What became of the keys of a span, the most frequent reason first."""

@@ -1,7 +1,7 @@
 """Every asset against its own past, five minutes at a time; and what readings say of sensors."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from ic3.domain.analytics_runs import (
     STEP,
     AnalyticsWorker,
     Origin,
+    Say,
     SensorTrust,
     Tally,
     criticality_factor,
@@ -55,9 +56,6 @@ STATE_ASSETS: Final = 500
 SENSOR_SEVERITY: Final = 4.0
 SHOWN_PEERS: Final = 3
 FINISHED: Final = 1e6
-
-Say = Callable[[int, int, datetime], None]
-"""Told how much of how much is done, and up to when."""
 
 
 class Watched:

@@ -1,7 +1,7 @@
 """Non-revenue water of every district: each hour, each night and each day on its clocks."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from ic3.analytics.dma import DMA
 from ic3.analytics.inflow import Readings
 from ic3.analytics.nrw import NRWReport, nrw_report
 from ic3.clock import Clock
-from ic3.domain.analytics_runs import AnalyticsWorker, Origin, Tally, day_span, whole_until
+from ic3.domain.analytics_runs import AnalyticsWorker, Origin, Say, Tally, day_span, whole_until
 from ic3.domain.figures import BURST, LEAK, LOSS, Figures, Subject
 from ic3.domain.findings import FindingKind, Sighting
 from ic3.domain.latest import LatestReadings
@@ -44,9 +44,6 @@ FACTORS: Final[Mapping[str, float]] = {
     "kPa": 0.102, "MPa": 102.0, "kg/cm2": 10.0,
 }  # fmt: skip
 KINDS: Final[Mapping[Layer, FindingKind]] = {"leak": FindingKind.LEAK, "burst": FindingKind.BURST}
-
-Say = Callable[[int, int, datetime], None]
-"""Told how much of how much is done, and up to when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -22,6 +22,7 @@ from ic3.clock import Clock
 from ic3.domain.analytics_runs import (
     AnalyticsWorker,
     Origin,
+    Say,
     Tally,
     criticality_factor,
     day_span,
@@ -57,9 +58,6 @@ _NO_LIFE: Final = Life(
     weeks=0, reason="not computed: there are no daily indices yet",
 )  # fmt: skip
 NO_TREND: Final = PumpTrend(day=None, wear=[], life=_NO_LIFE)
-
-Say = Callable[[int, int, datetime], None]
-"""Told how much of how much is done, and up to when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
