@@ -76,6 +76,16 @@ def test_alarms_are_listed_acknowledged_shelved_and_survive_a_kill(own_place: Pa
             ("alarm commented", "127.0.0.1"),
         ]  # fmt: skip
         assert "everything" not in run(own_place, "kpi").stdout
+        asset = ic3_here(own_place, "asset", "show", first["source"])
+        assert "fresh, newest record" in asset.stdout
+        assert "PRESSURE" in asset.stdout
+        assert first["text"] in asset.stdout
+        whole = json.loads(ic3_here(own_place, "asset", "show", first["source"], "--json").stdout)
+        assert first["id"] in [each["id"] for each in whole["alarms"]]
+        assert whole["register"]["serialnumber"] == whole["state"]["serial"] == first["source"]
+        unknown = ic3_here(own_place, "asset", "show", "nothing / such")
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        assert "neither in the register nor at the gateway" in unknown.stderr
         kpi = until(lambda: (found := read(own_place, "kpi"))["calls"] and found, 10)
         assert kpi["acknowledgement"]["acknowledged"] == 1
 
