@@ -21,6 +21,10 @@ RUN_KEYS = [
     "id", "run_at", "keys_scanned", "matched", "unmatched", "rows_inserted", "tags_skipped",
     "duration_ms",
 ]  # fmt: skip
+STATUS_KEYS = [
+    "server", "ready", "reasons", "plant", "last_run", "address", "runs", "assets", "alarms",
+    "system",
+]  # fmt: skip
 POLL_KEYS = [
     "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "deferred", "rows",
     "tags_skipped", "failed", "quarantined", "tags_rejected", "list_rejected", "error",
@@ -59,8 +63,8 @@ class Site:
         assert ended.returncode == code, (ended.stdout, ended.stderr)
         return ended
 
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        ended = self.run(*arguments, "--json", code=code)
+    def json(self, *arguments: str, code: int = 0, **settings: str) -> Any:
+        ended = self.run(*arguments, "--json", code=code, **settings)
         return json.loads(ended.stdout)
 
     def counts(self) -> dict[str, int]:
@@ -222,8 +226,9 @@ def test_doctor_tells_of_an_address_that_is_none(site: Site) -> None:
 
 def test_status_of_a_server_that_does_not_run_is_5(site: Site) -> None:
     document = site.json("status", code=5)
-    assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
     assert (document["server"], document["ready"]) == ("not running", False)
+    assert "start ic3 serve" in document["reasons"][0]
+    assert "a terminal" in site.run("status", "--watch", code=1).stderr
 
 
 def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> None:
@@ -239,11 +244,17 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
     settings = {"DATABASE_URL": site.dsn, "IC3_PORT": site.port}
     with Product(own_place, **settings) as product:
         product.start().until_ready()
-        document = site.json("status")
-        assert list(document) == ["server", "ready", "reasons", "plant", "last_run"]
+        data = str(own_place / "data")
+        document = site.json("status", IC3_DATA_DIR=data)
+        assert list(document) == STATUS_KEYS
         assert document["ready"] is True
         assert document["plant"] == "simulated"
-        assert "plant      SIMULATED PLANT" in site.run("status").stdout
+        shown = site.run("status", IC3_DATA_DIR=data).stdout
+        for part in ("readiness", "SIMULATED PLANT", "keys=557", "runs", "live clients",
+                     "never seen", "WARN", "■"):  # fmt: skip
+            assert part in shown
+        assert document["assets"]["fresh"] == 557
+        assert document["system"]["hub"]["slow"] == 0
         assert list(document["last_run"]) == RUN_KEYS
         for name, word in (("asha", password), ("binod", made.stdout.strip())):
             credentials = {"username": name, "password": word}

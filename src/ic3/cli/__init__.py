@@ -54,8 +54,8 @@ def options(
 def main() -> NoReturn:
     """Run a command; every foreseeable fault is one line and an exit code."""
     for name in (
-        "run", "read", "setup", "plant", "tags", "export", "alarms", "tail", "network", "orders",
-        "backup", "evaluate", "incident", "analytics", "assets",
+        "run", "status", "read", "setup", "plant", "tags", "export", "assets", "alarms", "tail",
+        "network", "orders", "backup", "evaluate", "incident", "analytics",
     ):  # fmt: skip
         import_module(f"ic3.cli.{name}")
     # What the driver meets is told by the store in our words; its own lines have no stamp.

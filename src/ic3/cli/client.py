@@ -77,9 +77,21 @@ class Client:
         self._session = session
         self._server = server
 
+    @property
+    def address(self) -> str:
+        """Where the server is, such as `http://127.0.0.1:9090`."""
+        return self._server.address
+
     async def get(self, path: str, **query: str | int | None) -> Any:
         """Read; parameters that are None are left out."""
         return await self._ask("GET", path, query=query)
+
+    async def readiness(self) -> dict[str, Any]:
+        """What `/readyz` says; not being ready is an answer too."""
+        status, content = await self._exchange("GET", "/readyz")
+        if status == 503:
+            return dict(json.loads(content))
+        return dict(_told(status, content))
 
     async def send(self, method: str, path: str, body: object = None) -> Any:
         """Act."""

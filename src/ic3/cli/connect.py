@@ -71,15 +71,20 @@ def put_json(document: object) -> None:
 
 def put_table(headings: list[str], rows: list[list[str]], *, right: Collection[int] = ()) -> None:
     """A table without borders, on stdout; uncoloured unless something is abnormal."""
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_safe(cell) for cell in row))
     # Where a program reads, one row is one line.
     width = None if sys.stdout.isatty() else PIPED_WIDTH
     console = Console(highlight=False, markup=False, soft_wrap=False, width=width)
-    console.print(table)
+    console.print(table(headings, rows, right=right))
+
+
+def table(headings: list[str], rows: list[list[str]], *, right: Collection[int] = ()) -> Table:
+    """A table without borders."""
+    made = Table(box=None, pad_edge=False, show_edge=False)
+    for index, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_safe(cell) for cell in row))
+    return made
 
 
 def age(seconds: float) -> str:

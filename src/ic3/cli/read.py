@@ -1,14 +1,11 @@
-"""Commands that look: status, runs, doctor, poll, config."""
+"""Commands that look: runs, doctor, poll, config."""
 
-import json
-import urllib.error
-import urllib.request
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ic3.cli import PROBLEM, UNREACHABLE, WARNINGS, app
+from ic3.cli import PROBLEM, WARNINGS, app
 from ic3.errors import GatewayError, IC3Error, InputError
 from ic3.settings import Settings, load, options
 
@@ -21,11 +18,6 @@ if TYPE_CHECKING:  # loaded where it is used, so that other commands start fast
 SAMPLED_KEYS: Final = 200
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-
-PLANTS: Final = {
-    "simulated": ("SIMULATED PLANT", "every reading is made up"),
-    "real": ("real", "read through REDIS_API_BASE"),
-}
 
 config_app = typer.Typer(help="What the settings are.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
@@ -115,51 +107,6 @@ def _show_run(found: "ExplainedRun") -> None:
         say("its keys are not kept: nothing was odd, or it is older than 48 h")
     for why, keys in sorted((found.keys or {}).items()):
         put_table([f"{why} ({len(keys)})"], [[key.replace("\n", "  ")] for key in keys])
-
-
-@app.command()
-def status(as_json: AsJson = False) -> None:
-    """Whether the server runs and is ready, and what its last run brought."""
-    settings = load()
-    from ic3.cli.connect import age, put_json, put_table
-    from ic3.clock import Clock
-
-    server = _ask(settings, "/readyz")
-    last, fault = _last_run(settings) if server is not None else (None, "the server is not running")
-    document = {
-        "server": "running" if server is not None else "not running",
-        "ready": bool(server and server.get("ready")),
-        "reasons": (server or {}).get("reasons", []),
-        "plant": (server or {}).get("plant") or ("simulated" if settings.simulated else "real"),
-        "last_run": last,
-    }
-    if as_json:
-        put_json(document)
-    else:
-        reasons = "; ".join(document["reasons"])
-        rows = [
-            ["server", document["server"], f"http://{settings.host}:{settings.port}", ""],
-            ["readiness", "ready" if document["ready"] else "NOT READY", reasons, ""],
-            ["plant", *PLANTS[document["plant"]], ""],
-        ]
-        if last is not None:
-            seconds = (Clock().now() - last.run_at).total_seconds()
-            words = (
-                f"keys={last.keys_scanned} matched={last.matched} unmatched={last.unmatched}"
-                f" inserted={last.rows_inserted} skipped={last.tags_skipped}"
-            )
-            failed = isinstance(last.error_msg, str)
-            rows.append(
-                ["last run", "FAILED" if failed else "ok",
-                 str(last.error_msg) if failed else words, age(seconds)]
-            )  # fmt: skip
-        else:
-            rows.append(["last run", "unknown", fault, ""])
-        put_table(["part", "state", "detail", "age"], rows)
-    if server is None:
-        raise typer.Exit(UNREACHABLE)
-    if not document["ready"]:
-        raise typer.Exit(PROBLEM)
 
 
 @app.command()
@@ -324,35 +271,3 @@ async def _check_in_flight(
     words = f"{len(keys)} keys in {within_s:g} s need about {needed} requests in flight"
     fix = "raise REDIS_API_MAX_IN_FLIGHT if the gateway's owner agrees, or the interval"
     return [Check("gateway", "warn", words, fix)]
-
-
-def _ask(settings: Settings, path: str) -> dict[str, Any] | None:
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  compared, not bound
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{settings.port}{path}"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as error:
-        try:
-            return dict(json.load(error))
-        except ValueError:
-            return None
-    except (OSError, ValueError):
-        return None
-
-
-def _last_run(settings: Settings) -> tuple[Any, str]:
-    from ic3.cli.connect import opened, run
-    from ic3.store.monitoring import MonitoringStore
-
-    async def work() -> Any:
-        async with opened(settings, only_look=True) as (_, pool):
-            found = await MonitoringStore(pool).recent_runs(1)
-            return found[0] if found else None
-
-    try:
-        return run(work()), "no run yet"
-    except IC3Error as error:
-        return None, str(error)
