@@ -274,7 +274,8 @@ def routes_page() -> str:
         "Routes",
         "The role is the least one that may call. Each role contains the one before it: viewer,\n"
         "operator, engineer, admin. Send `Authorization: Bearer TOKEN` with a token from\n"
-        "`/api/auth/login`. The full description of bodies is `/api/openapi.json`.",
+        "`/api/auth/login`. The full description of bodies is `/api/openapi.json`;"
+        " the dashboard shows it to read at `/reference`.",
         table(["method", "path", "role", "what it does"], rows),
         '"On this machine" means: the caller is on loopback and the request carries none of the\n'
         "headers `Forwarded`, `X-Forwarded-For` and `X-Real-IP`.",

@@ -33,6 +33,14 @@ async def test_every_operation_says_what_it_does(paths: dict[str, Any]) -> None:
         assert operation["description"].startswith(operation["summary"]), (method, path)
 
 
+async def test_every_operation_says_who_may(paths: dict[str, Any]) -> None:
+    wanted = {(each.path, each.method): each.role for each in ROUTES}
+    found = {each["x-least-role"] for _, _, each in operations(paths)}
+    assert found == {"everybody", "viewer", "operator", "engineer", "admin"}
+    assert paths["/api/auth/login"]["post"]["x-least-role"] == "everybody"
+    assert paths["/api/users"]["post"]["x-least-role"] == str(wanted["/api/users", "POST"])
+
+
 async def test_what_takes_a_file_says_which(paths: dict[str, Any]) -> None:
     taken = {
         path: list(each["requestBody"]["content"]) for path, _, each in operations(paths)

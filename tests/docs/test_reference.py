@@ -18,6 +18,7 @@ from ic3.cli import (
     alarms,
     analytics,
     app,
+    assets,
     backup,
     evaluate,
     export,
@@ -28,6 +29,7 @@ from ic3.cli import (
     read,
     run,
     setup,
+    status,
     tags,
     tail,
 )
@@ -45,7 +47,8 @@ PAGES = sorted(
 ADRS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Importing them makes their commands.
 COMMAND_MODULES = (
-    run, read, setup, plant, tags, export, alarms, tail, network, orders, backup, evaluate,
+    run, status, read, setup, plant, tags, export, assets, alarms, tail, network, orders, backup,
+    evaluate,
     incident, analytics,
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ PAGES = [
     "/admin/users",
     "/admin/system",
     "/admin/audit",
+    "/reference?op=post-api-work-orders",
     "/settings",
 ]
 DESK: Final[ViewportSize] = {"width": 1440, "height": 900}

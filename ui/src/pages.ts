@@ -34,6 +34,7 @@ export const PAGES: Page[] = [
   page("/admin/users", "adminUsers", () => import("./pages/AdminUsers.svelte"), "admin"),
   page("/admin/system", "adminSystem", () => import("./pages/AdminSystem.svelte"), "admin"),
   page("/admin/audit", "adminAudit", () => import("./pages/AdminAudit.svelte"), "admin"),
+  page("/reference", "reference", () => import("./pages/Reference.svelte")),
   page("/settings", "settings", () => import("./pages/Settings.svelte")),
 ];
 

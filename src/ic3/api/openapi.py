@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, with what the framework cannot know by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -49,11 +49,12 @@ def document(application: Litestar) -> Node:
     """The document of an application whose handlers name in `takes` what files they take."""
     found: Node = _any_of(application.openapi_schema.to_schema())
     found["info"]["description"] = "\n\n".join(CONVENTIONS)
-    takes = dict(_files_taken(application))
+    takes, roles = dict(_files_taken(application)), dict(_roles(application))
     for path, operations in found["paths"].items():
         tagged = any(_has(each, "If-Match") for each in operations.values())
         for method, operation in operations.items():
             _describe(operation, method, tagged=tagged)
+            operation["x-least-role"] = roles[path, method]
             if media := takes.get((path, method)):
                 operation["requestBody"] = {
                     "required": True, "content": {each: _file_as(each) for each in media},
@@ -95,14 +96,26 @@ def _has(operation: Node, parameter: str) -> bool:
     return any(each["name"] == parameter for each in operation.get("parameters", ()))
 
 
-def _files_taken(application: Litestar) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+def _handlers(application: Litestar) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    """Path and method of each handler, and what was said of it."""
     for route in application.routes:
         if not isinstance(route, HTTPRoute):
             continue
         for handler in route.route_handlers:
-            if media := handler.opt.get("takes"):
-                for method in handler.http_methods:
-                    yield (route.path_format, method.lower()), media
+            for method in handler.http_methods:
+                yield (route.path_format, method.lower()), handler.opt
+
+
+def _files_taken(application: Litestar) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+    for at, said in _handlers(application):
+        if media := said.get("takes"):
+            yield at, media
+
+
+def _roles(application: Litestar) -> Iterator[tuple[tuple[str, str], str]]:
+    for at, said in _handlers(application):
+        if "role" in said:
+            yield at, "everybody" if said["role"] is None else said["role"].value
 
 
 def _struct_words(kind: type[Any]) -> Iterator[tuple[str, str]]:
