@@ -25,6 +25,7 @@ from ic3.domain.envelope import Envelope
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.domain.status import Feed
 from ic3.domain.sweeps import Sweep
+from ic3.turns import at_once
 
 RESULTS: Final = Path(__file__).resolve().parent.parent / "docs" / "results"
 TAGS: Final = ("PRESSURE", "FLOW_RATE", "LEVEL", "BATT_V", "TURBIDITY")
@@ -115,14 +116,14 @@ class Bench:
         begun = datetime.fromtimestamp(at_us / 1e6, UTC)
         ended = Sweep(begun, self.now, simulated=True, envelopes=envelopes, ended_at=begun)
         self.feed.judge_times(ended)
-        return self.feed.take(ended)
+        return at_once(self.feed.taking(ended))
 
     def judge(self, news: Sequence[Envelope]) -> int:
         """One round; answers how many alarms were raised or returned."""
         now_us = NOW_US + int(self.now * 1e6)
         self.watch.take(news, now=self.now, now_us=now_us)
         if news:
-            self.watch.judge(now=self.now, now_us=now_us)
+            at_once(self.watch.judging(now=self.now, now_us=now_us))
         return len(self.watch.evaluate(now=self.now))
 
     def run(self) -> Outcome:

@@ -15,6 +15,7 @@ from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.domain.status import AssetState, Feed
 from ic3.domain.sweeps import Sweep
 from ic3.observations import RunLogged
+from ic3.turns import at_once
 from ic3.workers.alarms import Alarms as Worker
 from ic3.workers.alarms import News, Noticed
 
@@ -124,8 +125,8 @@ class Control:
         if error is None:
             self.noticed(RunLogged(5, len(records), len(records), 0, 0, 0))
         ended.times = self.feed.freshness.times_of(ended)
-        self.news.put(self.feed.take(ended))
-        self.worker.round(swept=True)
+        self.news.put(at_once(self.feed.taking(ended)))
+        at_once(self.worker.judging(swept=True))
 
     def say(self, *, wait_s: float = INTERVAL_S, serial: str = PT, **values: Value) -> None:
         """Time passes, then a sweep brings one record."""
@@ -136,7 +137,7 @@ class Control:
     def tick(self, seconds: float = 1.0) -> None:
         """Time passes without a sweep."""
         self.clock.wait(seconds)
-        self.worker.round(swept=False)
+        at_once(self.worker.judging(swept=False))
 
     def known(self, serial: str = PT, *, old_s: float = 60.0, alarm: str = "NORMAL") -> None:
         """What `asset_latest` knew at the start."""

@@ -12,6 +12,7 @@ from ic3.domain.alarms import Finding, Priority
 from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.network import Area
 from ic3.domain.sweeps import Sweep
+from ic3.turns import at_once
 
 ODD = "पम्प घर/१ +%"
 PANEL = "J2 panel"
@@ -73,7 +74,7 @@ def fill_register(site: Site) -> None:
     )
     sweep = Sweep(begun_at=NOW, started=site.clock.monotonic(), simulated=False, ended_at=NOW)
     sweep.envelopes = [envelope(PANEL)]
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
 
 
 def fill_alarms(site: Site) -> None:

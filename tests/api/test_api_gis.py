@@ -144,6 +144,18 @@ async def test_a_box_leaves_the_rest_out(plant: Site) -> None:
     assert ids(await layer(plant, "pipes", "?bbox=77.101,28.5999,77.102,28.61")) == ["P2"]
 
 
+async def test_an_empty_box_lists_what_has_no_place_and_the_whole_stays_whole(plant: Site) -> None:
+    nothing = await layer(plant, "assets", "?bbox=0,0,0,0")
+    assert ids(nothing) == []
+    whole = await layer(plant, "assets")
+    assert ids(whole) == [PANEL, ODD]
+    assert whole["not_on_map"] == nothing["not_on_map"]
+    assert nothing["not_on_map"]["count"] > 0
+    assert (await layer(plant, "assets", "?bbox=77.1,28.599,77.13,28.7"))["features"] == [
+        whole["features"][0]
+    ]
+
+
 async def test_the_answer_stands_until_something_changes(plant: Site) -> None:
     for name in LAYERS:
         first = await plant.get(f"/api/gis/{name}")

@@ -33,6 +33,7 @@ from ic3.domain.users import Role
 from ic3.errors import ApiError
 from ic3.hub.local import BUFFERED_LIMIT_BYTES
 from ic3.observations import ClientClosed
+from ic3.turns import at_once
 
 ASSETS = [f"asset {number}" for number in range(20)]
 UPGRADE = [
@@ -258,7 +259,7 @@ async def test_nothing_is_sent_at_connect(site: Site) -> None:
     fill(site.latest, PANEL)
     sweep = Sweep(begun_at=NOW, started=0.0, simulated=False, ended_at=NOW)
     sweep.envelopes = envelopes(ASSETS)
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
     site.hub.publish(sweep.envelopes)
     client = await site.live()
     with pytest.raises(TimeoutError):

@@ -10,6 +10,7 @@ from ic3.domain.mapping import Parameter, Reading, Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
 from ic3.domain.users import Role
 from ic3.store.register import RegisterStore
+from ic3.turns import at_once
 
 FLOW = Parameter(1, "Flow", "FLOW_RATE", "m3/h")
 PUMP_FLOW = Parameter(2, "Pump flow", "PUMP_FLOW", "m3/h")
@@ -43,7 +44,7 @@ async def plant(fresh_dsn: str) -> AsyncIterator[Site]:
         add(site.latest, Reading(3, "FLOW_RATE", 1, 9e9, None, NOW_US, 2, "range"))
         sweep = Sweep(begun_at=NOW, started=site.clock.monotonic(), simulated=False, ended_at=NOW)
         sweep.envelopes = [envelope("meter")]
-        site.feed.take(sweep)
+        at_once(site.feed.taking(sweep))
         async with site.database.connection() as connection:
             for row in (
                 (NOW.replace(minute=40, second=0, microsecond=0), 1, "Q", 1, 1, 11.0),

@@ -7,6 +7,7 @@ from serving import NOW, NOW_US, PANEL, Site, envelope, envelopes, fill, run, se
 
 from ic3.domain.sweeps import Sweep
 from ic3.store.register import RegisterStore
+from ic3.turns import at_once
 
 FIELDS = {
     "asset_id", "serialnumber", "cmms_asset_id", "traceability_id", "barcode", "criticality",
@@ -20,7 +21,7 @@ def swept(site: Site, *numbers: int, error: str | None = None) -> None:
     started = site.clock.monotonic()
     sweep = Sweep(begun_at=NOW, started=started, simulated=False, ended_at=NOW, error=error)
     sweep.envelopes = [envelope(f"asset {number}", number) for number in numbers]
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
 
 
 async def test_telemetry_is_empty_at_first(site: Site) -> None:
@@ -95,7 +96,7 @@ async def test_stats_count_alarms_and_clients_and_say_what_failed(site: Site) ->
     sweep.envelopes = [
         envelope(f"asset {number}", number, alarm=alarm) for number, alarm in enumerate(alarms)
     ]
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
     swept(site, error="gateway: timeout")
     site.clock.advance(1)
     client = await site.live()

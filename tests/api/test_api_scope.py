@@ -21,6 +21,7 @@ from ic3.domain.users import Principal, Role
 from ic3.store.register import RegisterStore
 from ic3.store.scope import CALLER
 from ic3.store.states import StateStore
+from ic3.turns import at_once
 
 MINE, OTHER, STRANGER = "mine", "other's", "nobody's"
 DOMAINS = frozenset({"DEL-D01"})
@@ -46,7 +47,7 @@ def known(site: Site) -> None:
     sweep.envelopes = [envelope(serial, number) for number, serial in enumerate((MINE, OTHER))]
     sweep.envelopes[0].domain, sweep.envelopes[1].domain = "DEL-D01", "DEL-D02"
     site.feed.judge_times(sweep)
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
 
 
 async def asked(site: Site, path: str, *, domains: frozenset[str] | None = DOMAINS) -> Any:

@@ -16,6 +16,7 @@ from ic3.domain.mapping import Register, RegisteredAsset
 from ic3.domain.sweeps import Sweep
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.turns import at_once
 
 STRANGE = "पम्प घर/१ +%"
 
@@ -29,7 +30,7 @@ def take(site: Site, *serials: str, future: int = 0) -> None:
     for made in sweep.envelopes[:future]:
         made.occurred_us = NOW_US + 86_400_000_000
     site.feed.judge_times(sweep)
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
 
 
 def taken(site: Site, serial: str) -> Sweep:
@@ -37,7 +38,7 @@ def taken(site: Site, serial: str) -> Sweep:
     sweep = Sweep(begun_at=NOW, started=site.clock.monotonic(), simulated=False, ended_at=NOW)
     sweep.envelopes = [envelope(serial)]
     sweep.listed = {f"ic3:latest:{serial}": serial}
-    site.feed.take(sweep)
+    at_once(site.feed.taking(sweep))
     return sweep
 
 

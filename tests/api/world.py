@@ -20,6 +20,7 @@ from ic3.domain.sweeps import Sweep
 from ic3.hub.live import Greeting, LiveHub
 from ic3.hub.places import Places
 from ic3.observations import Observation
+from ic3.turns import at_once
 
 QUALITIES = ["GOOD", "GOOD", "BAD", None]
 
@@ -54,7 +55,7 @@ class World:
             begun_at=now, started=self.clock.monotonic(), simulated=False, ended_at=now,
             envelopes=envelopes,
         )  # fmt: skip
-        self.feed.take(sweep)
+        at_once(self.feed.taking(sweep))
         self.feed.freshness.judge_touched(now=self.clock.monotonic(), now_us=self.clock.now_us())
         self.hub.swept(envelopes)
 

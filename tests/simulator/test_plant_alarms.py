@@ -11,6 +11,7 @@ from ic3.domain.latest import Movement
 from ic3.domain.mapping import Parameter, Register, RegisteredAsset
 from ic3.simulator.faults import Planned
 from ic3.simulator.plant import Plant
+from ic3.turns import at_once
 
 AT_S = 1_781_487_000 // 300 * 300
 
@@ -65,7 +66,7 @@ class Night:
             plant.move(int(self.interval_s))
             plant.read(at_ns=plant.at_s * 10**9, tick=plant.at_s // 15)
             control.clock.wait(self.interval_s - 1)
-            control.worker.round(swept=False)
+            at_once(control.worker.judging(swept=False))
             control.clock.wait(1)
             records = [
                 parse(serial, text, received_us=control.clock.wall_us, content_hash=b"h")

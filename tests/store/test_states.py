@@ -18,6 +18,7 @@ from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
 from ic3.store.states import StateStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.turns import at_once
 from ic3.workers.states import States
 
 MARKED = """
@@ -230,7 +231,7 @@ class Driven:
         sweep = swept(*envelopes, begun_at=self.clock.now())
         sweep.started = self.clock.monotonic()
         self.feed.judge_times(sweep)
-        self.feed.take(sweep)
+        at_once(self.feed.taking(sweep))
 
     def seen(self, kind: type[Any]) -> list[Any]:
         return [each for each in self.told if isinstance(each, kind)]

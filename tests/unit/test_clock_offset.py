@@ -7,6 +7,7 @@ import pytest
 from ic3.domain.alarm_system import Facts, SystemWatch
 from ic3.domain.freshness import Freshness
 from ic3.domain.sweeps import Sweep
+from ic3.turns import at_once
 
 NOW = datetime(2026, 6, 15, 1, 42, tzinfo=UTC)
 
@@ -46,5 +47,5 @@ def test_s37_an_answer_that_takes_long_is_no_difference_of_clocks(
     sweep = Sweep(begun_at=NOW, started=0.0, simulated=False, ended_at=NOW)
     sweep.server_date = NOW + timedelta(seconds=server_is_later_s)
     sweep.phase_ms["list"] = list_ms
-    freshness.take(sweep)
+    at_once(freshness.taking(sweep))
     assert freshness.clock_offset_s == offset_s

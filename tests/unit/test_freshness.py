@@ -17,7 +17,8 @@ from ic3.domain.freshness import (
     OwnClock,
     State,
 )
-from ic3.domain.sweeps import Sweep
+from ic3.domain.sweeps import BATCH_ENVELOPES, Sweep
+from ic3.turns import at_once
 
 INTERVAL_S = 15.0
 IN_2099_US = 4_070_908_800 * SECOND_US
@@ -46,7 +47,7 @@ class Watched:
         made.listed, made.unread = self.listed, list(unread)
         made.server_date = server_date
         made.times = self.freshness.times_of(made)
-        self.freshness.take(made)
+        at_once(self.freshness.taking(made))
         self.freshness.judge(now=self.now, now_us=self.wall_us)
         return made
 
@@ -556,7 +557,7 @@ def test_what_a_sweep_moves_is_judged_without_looking_at_every_asset() -> None:
         )  # fmt: skip
         made.listed = feed.listed
         made.unread = [] if feed.listed is None else [next(iter(feed.listed))]
-        feed.freshness.take(made)
+        at_once(feed.freshness.taking(made))
         feed.freshness.judge_touched(now=feed.now, now_us=feed.wall_us)
         before = {name: feed.freshness.state_of(name) for name in names}
         told |= feed.freshness.take_moved()
@@ -571,3 +572,24 @@ def test_what_a_sweep_moves_is_judged_without_looking_at_every_asset() -> None:
 
 def test_an_asset_that_is_not_of_the_feed_was_never_seen() -> None:
     assert Watched().freshness.state_of("stranger") is State.NEVER_SEEN
+
+
+def test_who_looks_while_the_first_sweep_after_an_outage_is_taken_finds_nobody_silent() -> None:
+    watched = Watched()
+    serials = [f"PT-{number}" for number in range(2 * BATCH_ENVELOPES)]
+    watched.sweep(*(watched.record(each) for each in serials))
+    for _ in range(4):
+        watched.sweep(error="gateway: refused")
+    watched.wait(INTERVAL_S)
+    records = [watched.record(each, number=1) for each in serials]
+    taking = watched.freshness.taking(sweep(*records, started=watched.now, begun_at=watched.wall))
+
+    next(taking)
+    watched.freshness.judge(now=watched.now, now_us=watched.wall_us)
+    in_between = watched.freshness.state_of(serials[-1])
+    at_once(taking)
+
+    assert in_between is State.UNREACHABLE
+    assert {watched.state(each) for each in serials} == {State.FRESH}
+    told = {each.detail for each in watched.freshness.events() if each.serial is not None}
+    assert told == {None}

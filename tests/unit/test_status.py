@@ -7,13 +7,14 @@ from builders import NOW, NOW_US, SECOND_US, STARTED, VALVE, envelope, sweep
 
 from ic3.domain.envelope import Envelope
 from ic3.domain.status import NEWEST_LIMIT, AssetState, Feed, FeedCounts
+from ic3.turns import at_once
 
 LIMIT_S = 45.0  # three intervals of 15 s
 
 
 def feed_of(*envelopes: Envelope) -> Feed:
     feed = Feed(interval_s=15)
-    feed.take(sweep(*envelopes))
+    at_once(feed.taking(sweep(*envelopes)))
     return feed
 
 
@@ -39,7 +40,7 @@ def test_asset_is_fresh_for_three_intervals_and_stale_after() -> None:
 
 def test_fresh_and_stale_add_up_to_all_assets() -> None:
     feed = feed_of(envelope("B"))
-    feed.take(sweep(envelope("A"), envelope("C", alarm="LOW"), started=STARTED + 46))
+    at_once(feed.taking(sweep(envelope("A"), envelope("C", alarm="LOW"), started=STARTED + 46)))
 
     assert counts(feed, 46) == FeedCounts(assets=3, fresh=2, stale=1, in_alarm=1)
 
@@ -48,7 +49,7 @@ def test_new_record_makes_a_stale_asset_fresh() -> None:
     feed = feed_of(envelope())
     assert counts(feed, 90).stale == 1
 
-    feed.take(sweep(envelope(occurred_us=NOW_US + 1), started=STARTED + 90))
+    at_once(feed.taking(sweep(envelope(occurred_us=NOW_US + 1), started=STARTED + 90)))
 
     assert counts(feed, 90) == FeedCounts(1, 1, 0, 0)
 
@@ -68,7 +69,7 @@ def test_any_other_word_is_an_alarm(word: str) -> None:
 def test_newer_record_ends_an_alarm() -> None:
     feed = feed_of(envelope(alarm="HIGH"))
 
-    feed.take(sweep(envelope(alarm="NORMAL", occurred_us=NOW_US + 1)))
+    at_once(feed.taking(sweep(envelope(alarm="NORMAL", occurred_us=NOW_US + 1))))
 
     assert counts(feed).in_alarm == 0
 
@@ -76,7 +77,9 @@ def test_newer_record_ends_an_alarm() -> None:
 def test_late_record_neither_alarms_nor_refreshes() -> None:
     feed = feed_of(envelope())
 
-    feed.take(sweep(envelope(alarm="HIGH", occurred_us=NOW_US - 1), started=STARTED + 90))
+    at_once(
+        feed.taking(sweep(envelope(alarm="HIGH", occurred_us=NOW_US - 1), started=STARTED + 90))
+    )
 
     assert counts(feed, 90) == FeedCounts(assets=1, fresh=0, stale=1, in_alarm=0)
 
@@ -90,10 +93,10 @@ def test_implausible_time_never_alarms_and_never_freezes_the_asset(occurred_us: 
     feed = feed_of(envelope(alarm="HIGH", occurred_us=occurred_us))
     assert counts(feed) == FeedCounts(1, 0, 1, 0)
 
-    feed.take(sweep(envelope(alarm="LOW")))
+    at_once(feed.taking(sweep(envelope(alarm="LOW"))))
     assert counts(feed).in_alarm == 1
 
-    feed.take(sweep(envelope(alarm="NORMAL", occurred_us=occurred_us)))
+    at_once(feed.taking(sweep(envelope(alarm="NORMAL", occurred_us=occurred_us))))
     assert counts(feed).in_alarm == 1
 
 
@@ -101,7 +104,7 @@ def test_failed_sweep_brings_what_it_read_and_is_no_good_one() -> None:
     feed = feed_of(envelope())
     later = NOW + timedelta(seconds=15)
 
-    feed.take(sweep(envelope("other"), error="gateway: away", ended_at=later))
+    at_once(feed.taking(sweep(envelope("other"), error="gateway: away", ended_at=later)))
 
     assert counts(feed).assets == 2
     assert feed.last_error == "gateway: away"
@@ -110,9 +113,9 @@ def test_failed_sweep_brings_what_it_read_and_is_no_good_one() -> None:
 
 def test_good_sweep_clears_the_error() -> None:
     feed = Feed(interval_s=15)
-    feed.take(sweep(error="gateway: away"))
+    at_once(feed.taking(sweep(error="gateway: away")))
 
-    feed.take(sweep())
+    at_once(feed.taking(sweep()))
 
     assert (feed.last_error, feed.last_good_at) == (None, NOW)
 
@@ -120,7 +123,7 @@ def test_good_sweep_clears_the_error() -> None:
 def test_sweep_that_never_ended_stands_at_its_begin() -> None:
     feed = Feed(interval_s=15)
 
-    feed.take(sweep(error="database: away", ended_at=None))
+    at_once(feed.taking(sweep(error="database: away", ended_at=None)))
 
     assert feed.last_sweep_at == NOW
 
@@ -155,7 +158,7 @@ def test_restored_feed_is_what_the_database_knows() -> None:
 
     assert feed.restored
     assert counts(feed) == FeedCounts(2, 0, 2, 1)
-    feed.take(sweep())
+    at_once(feed.taking(sweep()))
     assert counts(feed) == FeedCounts(2, 1, 1, 1)
     assert [each.asset_id for each in feed.newest(500)] == ["newest", "older"]
 
@@ -164,7 +167,7 @@ def test_sweep_after_a_restore_moves_what_was_restored() -> None:
     feed = Feed(interval_s=15)
     feed.restore([(VALVE, AssetState(0, "GOOD", "HIGH"))], [envelope("older")])
 
-    feed.take(sweep(envelope(VALVE)))
+    at_once(feed.taking(sweep(envelope(VALVE))))
 
     assert counts(feed) == FeedCounts(1, 1, 0, 0)
     assert [each.asset_id for each in feed.newest(500)] == [VALVE, "older"]

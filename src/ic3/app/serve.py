@@ -1,6 +1,7 @@
 """The composition root: builds each part once, starts in order, stops in reverse."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -231,6 +232,9 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
             NotifyStore(requests), notices, carriers, settings.webhook_allow_private, router, clock
         ),
     )  # fmt: skip
+    # Modules, routes and schemas stay: no later collection, which holds the loop, looks at them.
+    gc.collect()
+    gc.freeze()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(http.serve(sockets=[bound]))
         back_off_limit_s = min(BACK_OFF_LIMIT_S, settings.poll_interval_s)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +20,7 @@ NO_WORD: Final = -1
 _WORSE: Final[Mapping[RuleKind, RuleKind]] = {"high": "high_high", "low": "low_low"}
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """Where the values of an asset go: its own place, and the channel of each watched tag."""
 
     asset: int

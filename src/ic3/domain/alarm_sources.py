@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from ic3.domain.alarm_rules import RuleKind
 from ic3.domain.alarms import Finding, Priority
 from ic3.domain.envelope import Envelope
@@ -128,8 +130,7 @@ class SourceWords:
         )  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Skew:
+class _Skew(msgspec.Struct, eq=False, gc=False):
     """Seconds from a record's own time to its receipt.
 
     Attributes:

@@ -10,6 +10,7 @@ from ic3.domain.alarms import Alarms, Finding
 from ic3.domain.envelope import Envelope
 from ic3.domain.figures import PARAMETERS as FIGURES
 from ic3.domain.freshness import Freshness, State
+from ic3.turns import Turns
 
 _SPEAKS: Final[Mapping[State, Speaks]] = {
     State.FRESH: Speaks.FRESH, State.STALE: Speaks.SILENT, State.VANISHED: Speaks.GONE,
@@ -75,7 +76,9 @@ class AssetWatch:
         for envelope in admitted:
             self.words.take(envelope, now=now)
 
-    def judge(self, frozen: Iterable[tuple[int, str]] = (), *, now: float, now_us: int) -> None:
+    def judging(
+        self, frozen: Iterable[tuple[int, str]] = (), *, now: float, now_us: int
+    ) -> Turns[None]:
         """Look at which assets speak; once an interval is enough.
 
         Args:
@@ -84,9 +87,11 @@ class AssetWatch:
             now_us: The wall clock, for stamps.
         """
         self._freshness.judge(now=now, now_us=now_us)
+        yield
         if self._freshness.answers != self._answers:
             self._answers, self._answered = self._freshness.answers, now
         self._hear(now)
+        yield
         self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
 
@@ -112,16 +117,19 @@ class AssetWatch:
         return [*book, *self.words.standing(), *self.clocks.standing()]
 
     def _hear(self, now: float) -> None:
-        held = self.clocks.held()
-        states = dict(self._freshness.states())
-        self._ahead = [serial for serial, each in states.items() if each is State.CLOCK_WRONG]
-        self.book.hear(
-            {serial: self._speaks(serial, each, held, now) for serial, each in states.items()}
-        )
+        held, fresh = self.clocks.held(), State.FRESH
+        self._ahead, speaks = [], {}
+        for serial, state in self._freshness.states():
+            # Most are, and there may be a hundred thousand.
+            if state is fresh:
+                speaks[serial] = Speaks.ASTRAY if serial in held else Speaks.FRESH
+                continue
+            if state is State.CLOCK_WRONG:
+                self._ahead.append(serial)
+            speaks[serial] = self._speaks(serial, state, now)
+        self.book.hear(speaks)
 
-    def _speaks(self, serial: str, state: State, held: set[str], now: float) -> Speaks:
-        if state is State.FRESH and serial in held:
-            return Speaks.ASTRAY
+    def _speaks(self, serial: str, state: State, now: float) -> Speaks:
         if state is State.STALE and not self._freshness.knows_pace(serial, now=now):
             return Speaks.UNKNOWN  # a logger that speaks once an hour, met for the first time
         if state is State.STALE and not self._freshness.was_due(serial, at=self._answered):

@@ -9,8 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from ic3.domain.envelope import YEAR_2000_US, Envelope, Plausibility, plausibility
-from ic3.domain.sweeps import Sweep
+from ic3.domain.sweeps import Sweep, batches
+from ic3.turns import Turns
 
 STALE_AFTER: Final = 3
 MISSED_SWEEPS: Final = 3
@@ -54,8 +57,7 @@ class FeedEvent(StrEnum):
     GATEWAY_BACK = "gateway_back"
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(msgspec.Struct, frozen=True, gc=False):
     """An event of the feed; `serial` is None for what concerns the whole gateway."""
 
     at_us: int
@@ -64,8 +66,7 @@ class Happened:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownState:
+class KnownState(msgspec.Struct, frozen=True, gc=False):
     """What outlives the process, as it is written and read back."""
 
     serial: str
@@ -104,13 +105,10 @@ class OwnClock:
         )
 
 
-class _Cadence:
+class _Cadence(msgspec.Struct, eq=False, gc=False):
     """The usual time between new records: median of the last intervals; a few bytes each."""
 
-    __slots__ = ("_intervals",)
-
-    def __init__(self) -> None:
-        self._intervals = array("f")
+    _intervals: "array[float]" = msgspec.field(default_factory=lambda: array("f"))
 
     def add(self, seconds: float) -> None:
         intervals = self._intervals
@@ -130,16 +128,14 @@ class _Cadence:
         return statistics.median(self._intervals)
 
 
-@dataclass(slots=True, eq=False)
-class _OddTag:
+class _OddTag(msgspec.Struct, eq=False, gc=False):
     """A tag that is not in every record of its asset, so that it has a cadence of its own."""
 
     last: float
     cadence: _Cadence
 
 
-@dataclass(slots=True, eq=False)
-class _Asset:
+class _Asset(msgspec.Struct, eq=False, gc=False):
     """One asset of the feed; times without unit in the name are monotonic seconds.
 
     Attributes:
@@ -275,7 +271,7 @@ class Freshness:
     def times_of(self, sweep: Sweep) -> Counter[str]:
         """How many of a sweep's envelopes are late, future, before the horizon or absurd.
 
-        Must be asked before `take`, while the newest known time is that of the sweeps before.
+        Must be asked before `taking`, while the newest known time is that of the sweeps before.
         """
         times = Counter[str]()
         horizon_us = _us(sweep.begun_at) - self._horizon_us
@@ -292,8 +288,12 @@ class Freshness:
                 times["late"] += 1
         return times
 
-    def take(self, sweep: Sweep) -> None:
-        """Take a sweep that has ended."""
+    def taking(self, sweep: Sweep) -> Turns[None]:
+        """Take a sweep that has ended.
+
+        A gateway that was lost is back only once all is taken: nobody who looks in between is to
+        find silent what has not had its turn.
+        """
         self.revision += 1
         self._place(sweep)
         if sweep.error is not None and not sweep.unchanged and not sweep.envelopes:
@@ -303,15 +303,18 @@ class Freshness:
                 self._touched.update(self._assets)
                 self._tell(sweep, None, FeedEvent.GATEWAY_LOST, sweep.error)
             return
+        if self._unbroken_since is None:
+            self._unbroken_since = sweep.started
+        for portion in batches(sweep.envelopes):
+            for envelope in portion:
+                self._record(envelope, sweep)
+            yield
         if self._failures >= MISSED_SWEEPS:
             self._touched.update(self._assets)
             self._tell(sweep, None, FeedEvent.GATEWAY_BACK)
         self._failures = 0
         self.answers += 1
-        if self._unbroken_since is None:
-            self._unbroken_since = sweep.started
-        for envelope in sweep.envelopes:
-            self._record(envelope, sweep)
+        self.revision += 1
         if sweep.listed is not None:
             self._read_list(sweep, sweep.listed)
         self._judge_own_clock(sweep)

@@ -1,6 +1,6 @@
 """What the map shows: layers of features, each encoded once and again only when it has changed."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register, RegisteredAsset, TagsOfAsset
 from ic3.domain.network import Area, Link, Network, Node, Valve, extent
 from ic3.domain.quality import Quality
+from ic3.turns import Turns
 
 AT_A_TIME: Final = 500
 _QUALITY_WORDS: Final = {each.value: each.name for each in Quality}
@@ -167,31 +168,36 @@ class Layers:
         self._made: dict[str, tuple[_Stamp, Layer]] = {}
 
     def build(
-        self, name: str, network: Network, *, now: float, now_us: int
-    ) -> Generator[None, None, Layer]:
-        """Make a layer, where anything has changed; yields, so that others may work meanwhile.
+        self, name: str, network: Network, *, now: float, now_us: int, box: Box | None = None
+    ) -> Turns[Layer]:
+        """Make a layer, where anything has changed.
 
         Args:
             name: Of `KINDS`.
             network: What the pipes are.
             now: Monotonic seconds.
             now_us: The wall clock.
+            box: Assets outside it may be left out; what has no place is in none, but listed.
         """
         self._freshness.judge(now=now, now_us=now_us)
+        yield
         stamp = self._stamp(network)
         made = self._made.get(name)
         if made is not None and made[0] == stamp:
             return made[1]
         layer, seen = Layer(), dict[str, Feature]()
-        for number, found in enumerate(self._making(name, network, now)):
+        for number, found in enumerate(self._making(name, network, now, box)):
             if isinstance(found, Missing):
                 layer.missing.append(found)
             else:
                 seen[found.fid] = found
             if number % AT_A_TIME == AT_A_TIME - 1:
                 yield
-        self._known[name] = seen
         layer.features = [seen[fid] for fid in sorted(seen)]
+        if name == "assets" and box is not None:
+            self._known[name].update(seen)
+            return layer
+        self._known[name] = seen
         # As it was at the beginning: what has moved meanwhile is looked at again.
         self._made[name] = (stamp, layer)
         return layer
@@ -203,10 +209,12 @@ class Layers:
             self._freshness.revision, self._alarms.revision,
         )  # fmt: skip
 
-    def _making(self, name: str, network: Network, now: float) -> Iterable[Feature | Missing]:
+    def _making(
+        self, name: str, network: Network, now: float, box: Box | None
+    ) -> Iterable[Feature | Missing]:
         match name:
             case "assets":
-                return self._assets(network, now)
+                return self._assets(network, now, box)
             case "pipes":
                 return (self._link(each, network, now) for each in network.links.values())
             case "valves":
@@ -265,13 +273,15 @@ class Layers:
                 }  # fmt: skip
         return found
 
-    def _assets(self, network: Network, now: float) -> Iterable[Feature | Missing]:
+    def _assets(self, network: Network, now: float, box: Box | None) -> Iterable[Feature | Missing]:
         known = self._known["assets"]
         for placed in self._placed(network):
             if isinstance(placed, Missing):
                 yield placed
                 continue
             same, place = placed
+            if box is not None and not box.meets_line((place,)):
+                continue
             key = (same, self._live(same.of.serial, now))
             before = known.get(same.of.serial)
             if before is None or before.key != key:

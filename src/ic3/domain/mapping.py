@@ -32,7 +32,7 @@ class Parameter(Limits, frozen=True):
     unit: str | None
 
 
-class RegisteredAsset(msgspec.Struct, frozen=True):
+class RegisteredAsset(msgspec.Struct, frozen=True, gc=False):
     """An asset of the register with its mapped tags; `category` is its kind."""
 
     register_id: int

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+import msgspec
+
 from ic3.domain.envelope import Envelope, Plausibility, Value, plausibility
 from ic3.domain.freshness import Freshness, State
 from ic3.domain.quality import of_source
-from ic3.domain.sweeps import Sweep
+from ic3.domain.sweeps import Sweep, batches
+from ic3.turns import Turns
 
 NEWEST_LIMIT = 500
 TAGS_LIMIT = 2_000
 
 
-@dataclass(slots=True)
-class AssetState:
+class AssetState(msgspec.Struct, gc=False):
     """The newest news of one asset.
 
     Attributes:
@@ -28,7 +30,7 @@ class AssetState:
     quality: str | None
     alarm: str | None
     occurred_us: int = 0
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = msgspec.field(default_factory=dict)
 
     @property
     def in_alarm(self) -> bool:
@@ -85,7 +87,7 @@ class Feed:
         self._newest.extend(reversed(newest))
         self.restored = True
 
-    def take(self, sweep: Sweep) -> list[Envelope]:
+    def taking(self, sweep: Sweep) -> Turns[list[Envelope]]:
         """Take a sweep that has ended; a failed one brings what it read before it failed.
 
         Returns:
@@ -93,10 +95,13 @@ class Feed:
         """
         self.last_sweep_at = sweep.ended_at or sweep.begun_at
         self.last_error = sweep.error
-        self.freshness.take(sweep)
+        yield from self.freshness.taking(sweep)
         if sweep.error is None:
             self.last_good_at = self.last_sweep_at
-        news = [envelope for envelope in sweep.envelopes if self._move(envelope)]
+        news: list[Envelope] = []
+        for portion in batches(sweep.envelopes):
+            news += filter(self._move, portion)
+            yield
         self._newest.extend(sweep.envelopes[-NEWEST_LIMIT:])
         return news
 

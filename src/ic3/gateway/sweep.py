@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from ic3.clock import Clock
 from ic3.domain.envelope import (
@@ -15,7 +16,7 @@ from ic3.domain.envelope import (
     serial_of_key,
 )
 from ic3.domain.mapping import Register
-from ic3.domain.sweeps import Rejected, Sweep
+from ic3.domain.sweeps import KEPT_KEYS, Rejected, Sweep
 from ic3.errors import GatewayError
 from ic3.gateway.client import RedisRESTClient
 from ic3.gateway.errors import ContentError, CutOff, Deferred
@@ -36,12 +37,16 @@ class _Plan:
     rejected: list[Rejected]
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True, gc=False):
     """What a key held when it was last accepted."""
 
     content_hash: bytes
     record_id: str
     occurred_us: int
+
+    def is_of(self, envelope: Envelope) -> bool:
+        """Whether that was the same record."""
+        return (self.record_id, self.occurred_us) == (envelope.record_id, envelope.occurred_us)
 
 
 class Sweeper:
@@ -103,10 +108,10 @@ class Sweeper:
         sweep.list_rejected = +sweep.list_rejected
         sweep.keys_scanned = len(plan.keys)
         sweep.matched = register.count_matched(plan.serials.values())
-        for serial in plan.serials.values():
-            if serial not in register.assets:
-                sweep.unmatched += 1
-                sweep.name_key("unmatched", serial)
+        strangers = [each for each in plan.serials.values() if each not in register.assets]
+        sweep.unmatched = len(strangers)
+        for serial in strangers[:KEPT_KEYS]:
+            sweep.name_key("unmatched", serial)
         begun = self._clock.monotonic()
         failures = await self._client.read_all(
             self._in_order(plan),
@@ -187,7 +192,7 @@ class Sweeper:
         )
         if envelope is None:
             return
-        if known is not None and known[1:] == (envelope.record_id, envelope.occurred_us):
+        if known is not None and known.is_of(envelope):
             quarantine(sweep, "envelope", Reject.KEY_CONFLICT, key, text)
         else:
             keep(sweep, key, text, envelope)

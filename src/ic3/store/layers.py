@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from ic3.domain.mapping import Register
 from ic3.domain.network import Link, Network
 from ic3.domain.users import Principal
 from ic3.store.network import NetworkStore
+from ic3.turns import in_turns
 
 KEPT: Final = 32
 MISSING_SHOWN: Final = 1000
@@ -58,13 +59,13 @@ class MapReader:
         """The network as it is."""
         return await self._store.current()
 
-    async def layer(self, name: str, who: Principal) -> Layer:
-        """What somebody may see of a layer, by name."""
+    async def layer(self, name: str, who: Principal, box: Box | None = None) -> Layer:
+        """What somebody may see of a layer, by name; of assets only those in a box."""
         network = await self._store.current()
         building = self._layers.build(
-            name, network, now=self._clock.monotonic(), now_us=self._clock.now_us()
+            name, network, now=self._clock.monotonic(), now_us=self._clock.now_us(), box=box
         )
-        whole = await _built(building)
+        whole = await in_turns(building)
         if who.domains is None:
             return whole
         return Layer(
@@ -74,7 +75,7 @@ class MapReader:
 
     async def document(self, name: str, who: Principal, box: Box | None) -> Encoded:
         """A layer as one FeatureCollection; the same object as long as nothing in it changes."""
-        layer = await self.layer(name, who)
+        layer = await self.layer(name, who, box)
         features = layer.features
         if box is not None:
             features = [each for each in features if each.meets(box)]
@@ -102,17 +103,6 @@ class MapReader:
             made = await asyncio.to_thread(nearest_nodes, network, register)
             known = self._homes = (network, register, made)
         return known[2]
-
-
-async def _built(building: Generator[None, None, Layer]) -> Layer:
-    """The layer, other requests served in between."""
-    while True:
-        try:
-            next(building)
-        except StopIteration as done:
-            layer: Layer = done.value
-            return layer
-        await asyncio.sleep(0)
 
 
 def nearest_link(network: Network, position: Position, who: Principal) -> Link | None:

@@ -18,6 +18,7 @@ from ic3.domain.figures import Figures
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
 from ic3.domain.status import Feed
+from ic3.domain.sweeps import batches
 from ic3.observations import (
     ConservationBroken,
     Observation,
@@ -28,6 +29,7 @@ from ic3.observations import (
     SweepLost,
     WorkerFailed,
 )
+from ic3.turns import Turns, in_turns
 
 TICK_S: Final = 1.0
 TELL_AGAIN_S: Final = 60.0
@@ -149,9 +151,9 @@ class Alarms:
         """Wait for a sweep, a second at most, then judge."""
         swept = await self._news.wait(TICK_S)
         await self.compile()
-        self.round(swept=swept)
+        await in_turns(self.judging(swept=swept))
 
-    def round(self, *, swept: bool) -> None:
+    def judging(self, *, swept: bool) -> Turns[None]:
         """Judge what there is now.
 
         Args:
@@ -160,9 +162,11 @@ class Alarms:
         now, now_us = self._clock.monotonic(), self._clock.now_us()
         if not self._restored:
             self._restore()
-        self.assets.take(self._news.take(), now=now, now_us=now_us)
+        for portion in batches(self._news.take()):
+            self.assets.take(portion, now=now, now_us=now_us)
+            yield
         if swept or now - self._judged >= self._interval_s:
-            self.assets.judge(self._latest.frozen, now=now, now_us=now_us)
+            yield from self.assets.judging(self._latest.frozen, now=now, now_us=now_us)
             self._judged = now
         found = [*self.assets.evaluate(now=now), *self._system.evaluate(self._facts(now))]
         found += self._figures.adopt(self._rules.rules, rules_version=self._rules.version, now=now)

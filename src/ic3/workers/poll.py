@@ -19,6 +19,7 @@ from ic3.observations import ConservationBroken, Observe
 from ic3.spool import Spool
 from ic3.store.register import RegisterStore
 from ic3.store.telemetry import TelemetryStore
+from ic3.turns import in_turns
 
 SWEEP_SHARE = 0.8
 
@@ -112,7 +113,7 @@ class Poll:
             elif isinstance(outcome, BaseException):
                 raise outcome
         await self._accept(sweep)
-        self._news.put(self._feed.take(sweep))
+        self._news.put(await in_turns(self._feed.taking(sweep)))
         self._feed.freshness.judge_touched(now=self._clock.monotonic(), now_us=self._clock.now_us())
         self._live.swept(sweep.envelopes)
         gaps = self._missed.take(sweep, skipped=skipped, now_us=self._clock.now_us())
