@@ -73,6 +73,9 @@ bench-orders: $(READY)  ## what a list of 100,000 work orders costs
 bench-analytics: $(READY)  ## a day of the plant judged from history: make bench-analytics DATA=DIR
 	IC3_DATA_DIR=$(DATA) $(BIN)/python bench/analytics.py
 
+bench-idle: $(READY)  ## a week without faults, and what it opens all the same: make bench-idle DATA=DIR
+	IC3_DATA_DIR=$(DATA) $(BIN)/python bench/idle.py
+
 bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 	$(BIN)/python bench/gis.py
 

@@ -28,6 +28,18 @@ DAYS: Final = 3
 # Of the hours that are judged live, after the days that are learned from.
 LIVE_STEPS: Final = 24
 FROM: Final = 6
+# Sixteen days of hours of a tag at all stations; one of them is higher since three days.
+HOURS: Final = """
+INSERT INTO ic3_rollup_1h (bucket_at, asset_id, tag_code, param_id, row_count, good_count,
+    used_count, value_sum, resets)
+SELECT hour_at, asset_id, 'DIS_PRES', param_id, 20, 20, 20,
+    20 * CASE WHEN asset_id = 3 AND hour_at >= now_at - interval '4 days' THEN 6 ELSE 5 END, 0
+FROM (SELECT %s::timestamptz AS now_at) given,
+    generate_series(date_trunc('hour', now_at) - interval '16 days', now_at, interval '1 hour')
+        AS hours (hour_at),
+    generate_series(1, 4) AS assets (asset_id), ic3_parameter_master
+WHERE param_tag_code = 'DIS_PRES'
+"""
 
 
 def running(seed: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -195,3 +207,31 @@ async def test_looking_back_opens_no_finding(
     )
     assert (tally.judged, tally.opened) == (4, 1)
     assert await bench.found() == []
+
+
+async def test_readings_that_jump_and_come_back_are_a_finding_of_their_sensor(
+    plant: AnalysedPlant, database: Database, clock: Clock
+) -> None:
+    bench = Bench(database, clock)
+    plant.sql("UPDATE ic3_parameter_master SET range_low = 0, range_high = 10"
+              " WHERE param_tag_code = 'DIS_PRES'")  # fmt: skip
+    plant.sql("UPDATE ic3_registry_version SET version = version + 1")
+    change(plant, 2, "DIS_PRES", "value_max = value_max + 4", clock)
+    await bench.walk(LIVE_STEPS)
+    [finding] = await bench.found()
+    assert (finding.serial_number, finding.cause) == ("A_Station_2", "spikes:DIS_PRES")
+    assert "jump and come back" in finding.sentence
+
+
+async def test_a_sensor_that_left_the_weeks_before_is_a_finding_of_its_sensor(
+    plant: AnalysedPlant, database: Database, clock: Clock
+) -> None:
+    bench = Bench(database, clock)
+    plant.sql("UPDATE ic3_parameter_master SET range_low = 0, range_high = 10"
+              " WHERE param_tag_code = 'DIS_PRES'")  # fmt: skip
+    plant.sql("UPDATE ic3_registry_version SET version = version + 1")
+    plant.sql(HOURS, clock.now())
+    await bench.walk(2)
+    [finding] = await bench.found()
+    assert (finding.serial_number, finding.cause) == ("A_Station_3", "drift:DIS_PRES")
+    assert "6 bar in the mean of the last days, 5 in the weeks before" in finding.sentence

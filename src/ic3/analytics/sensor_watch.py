@@ -1,4 +1,4 @@
-"""Sensors by five minutes: runs of bad or missing values, and how far each can be trusted."""
+"""Sensors by five minutes: bad, missing and jumping values, and how far each can be trusted."""
 
 from typing import Final
 
@@ -18,6 +18,13 @@ USUAL_SHARE: Final = 0.75
 FEED_SHARE: Final = 0.5
 # Five minutes with less than this share of the usual readings are late.
 LATE_SHARE: Final = 0.5
+# A reading that stands out from those before and after it: by so much of the range, and so many
+# times of what is usual for this sensor.
+SPIKE_SHARE: Final = 0.05
+SPIKE_TIMES: Final = 6.0
+# So many five minutes with one, of the last two hours, make a finding.
+SPIKE_STEPS: Final = 3
+SPIKE_WINDOW: Final = 24
 _FORGETTING: Final = 0.02
 
 Counts = NDArray[np.int32]
@@ -27,19 +34,39 @@ class SensorWatch:
     """What the readings of channels say of their sensors.
 
     Args:
-        channels: How many.
+        span: float64 (channels,): width of each range; of one without, spikes are not looked for.
 
     Attributes:
         present: bool (channels,): whether readings came in the last five minutes.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, span: Floats) -> None:
+        channels = len(span)
+        self._least_spike = np.where(np.isfinite(span), SPIKE_SHARE * span, np.inf)
+        self._usual_beyond = np.zeros(channels)
+        self._spiked = np.zeros((SPIKE_WINDOW, channels), dtype=np.bool_)
         self._window = TrustWindow(assets=channels, tags=1)
         self._steps = 0
         self._usual_rows = np.zeros(channels)
         self._bad_run = np.zeros(channels, dtype=np.int64)
         self._gap_run = np.zeros(channels, dtype=np.int64)
         self.present: Bools = np.zeros(channels, dtype=np.bool_)
+
+    def spikes(self, beyond: Floats) -> Bools:
+        """Take how far readings went beyond their first and last in five minutes; comes first.
+
+        Args:
+            beyond: float64 (channels,), in the unit of each.
+
+        Returns:
+            bool (channels,): where a reading jumped and came back; no model should see its mean.
+        """
+        spiked = beyond > np.maximum(self._least_spike, SPIKE_TIMES * self._usual_beyond)
+        self._usual_beyond += np.where(
+            spiked, 0.0, _FORGETTING * (beyond - self._usual_beyond)
+        )  # fmt: skip
+        self._spiked[self._steps % SPIKE_WINDOW] = spiked
+        return np.asarray(spiked)
 
     def take(self, rows: Counts, good: Counts, inside: Floats) -> None:
         """Take five minutes of all channels.
@@ -77,6 +104,12 @@ class SensorWatch:
     def bad(self) -> Bools:
         """Channels whose readings came and were not good for a while."""
         flags: Bools = self._bad_run >= BAD_STEPS
+        return flags
+
+    @property
+    def jumping(self) -> Bools:
+        """Channels with readings that jump and come back, again and again."""
+        flags: Bools = self._spiked.sum(axis=0) >= SPIKE_STEPS
         return flags
 
     @property

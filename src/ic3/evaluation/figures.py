@@ -63,3 +63,44 @@ def draw(panels: Sequence[Panel], path: Path, *, score: str, say: Callable[[str]
     )
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=70 if down <= 4 else 45)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long after its begin each of `total` faults was found; others were not."""
+
+    title: str
+    unit: str
+    after: Sequence[float]
+    total: int
+
+
+def draw_waits(waits: Sequence[Waits], path: Path, *, say: Callable[[str], None]) -> None:
+    """Write a PNG with the share that was found so soon, a panel for each kind of fault.
+
+    Args:
+        waits: What to draw, left to right.
+        path: Of the PNG.
+        say: Told when matplotlib is not there.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        say(f"  no figure {path.name}: matplotlib is missing; pip install ic3[eval]")
+        return
+    figure = Figure(figsize=(14.0, 3.6), layout="tight")
+    for number, each in enumerate(waits):
+        axes = figure.add_subplot(1, len(waits), number + 1)
+        after = sorted(each.after)
+        shares = [(place + 1) / each.total for place in range(len(after))]
+        axes.step([0.0, *after], [0.0, *shares], where="post", color="#20486b")
+        axes.axhline(0.95, color="#7a7a7a", lw=0.5, ls=":")
+        axes.set_title(f"{each.title}: {len(after)} of {each.total}", fontsize=8)
+        axes.set_xlabel(each.unit, fontsize=7)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlim(left=0)
+        axes.tick_params(labelsize=6)
+    figure.suptitle("Share of seeded faults found, by time after their begin", fontsize=9)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=70)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ic3.clock import Clock
-from ic3.evaluation import batadal, districts, pumps, skab
+from ic3.evaluation import batadal, districts, pumps, sensor_faults, skab
 from ic3.evaluation.report import Report, Score, commit, machine
 
 Say = Callable[[str], None]
@@ -35,6 +35,7 @@ class Evaluation:
 EVALUATIONS: Final[tuple[Evaluation, ...]] = (
     Evaluation("SKAB", skab.found, skab.evaluate),
     Evaluation("BATADAL", batadal.found, batadal.evaluate),
+    Evaluation("sensor faults", sensor_faults.found, sensor_faults.evaluate),
     Evaluation("pump health", pumps.found, pumps.evaluate),
     Evaluation("non-revenue water", districts.found, districts.evaluate),
 )

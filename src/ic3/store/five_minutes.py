@@ -1,16 +1,13 @@
 """The five-minute roll-ups as arrays: what the analytics are made of, live and of the past."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ic3.analytics.five_minutes import STEP_S, Channel, DayLevels, FiveMinutes
 from ic3.store.pool import Database
-
-STEP_S: Final = 300
 
 # A state is its last value, a counter what it counted, a gauge its mean. All five minutes of a
 # channel are one string of bytes: the driver would take twenty times as long over single rows.
@@ -19,11 +16,14 @@ FIVE_MINUTES: Final = """
 SELECT r.asset_id, r.tag_code, string_agg(int8send((extract(epoch FROM r.bucket_at))::bigint)
     || float8send(coalesce(CASE p.kind WHEN 'state' THEN r.last_value WHEN 'counter' THEN r.increase
         ELSE r.value_sum / nullif(r.used_count, 0) END, 'NaN'))
-    || int4send(r.row_count) || int4send(r.good_count), ''::bytea)
+    || int4send(r.row_count) || int4send(r.good_count)
+    || float8send(CASE WHEN p.kind = 'gauge' THEN coalesce(greatest(0,
+            r.value_max - greatest(r.first_value, r.last_value),
+            least(r.first_value, r.last_value) - r.value_min), 0) ELSE 0 END), ''::bytea)
 FROM unnest(%(asset_ids)s::int[]) AS a (asset_id)
 CROSS JOIN LATERAL (
     SELECT asset_id, bucket_at, tag_code, param_id, last_value, increase, value_sum, used_count,
-        row_count, good_count
+        row_count, good_count, value_min, value_max, first_value
     FROM ic3_rollup_5m
     WHERE asset_id = a.asset_id AND bucket_at >= %(from_at)s AND bucket_at < %(until_at)s
         AND tag_code = ANY(%(tags)s::text[])) r
@@ -35,26 +35,28 @@ SELECT min(bucket_at), max(bucket_at) FROM ic3_rollup_5m
 WHERE asset_id = ANY(%(asset_ids)s::int[]) AND bucket_at >= %(from_at)s
 """
 
-_STEP: Final = np.dtype([("at_s", ">i8"), ("value", ">f8"), ("rows", ">i4"), ("good", ">i4")])
+# A day is what it ends with, counted back from the newest.
+DAYS: Final = """
+SELECT asset_id, tag_code,
+    string_agg(int4send(day) || float8send(mean) || float8send(upper), ''::bytea)
+FROM (SELECT r.asset_id, r.tag_code,
+        (extract(epoch FROM %(until_at)s - r.bucket_at)::int - 1) / 86400 AS day,
+        sum(r.value_sum) / sum(r.used_count) AS mean,
+        percentile_cont(0.9) WITHIN GROUP (ORDER BY r.value_sum / r.used_count) AS upper
+    FROM unnest(%(asset_ids)s::int[]) AS a (asset_id)
+    CROSS JOIN LATERAL (
+        SELECT h.asset_id, h.tag_code, h.bucket_at, h.value_sum, h.used_count FROM ic3_rollup_1h h
+        JOIN ic3_parameter_master p ON p.param_id = h.param_id AND p.kind = 'gauge'
+        WHERE h.asset_id = a.asset_id AND h.bucket_at >= %(from_at)s AND h.bucket_at < %(until_at)s
+            AND h.used_count > 0) r
+    GROUP BY 1, 2, 3) each_day
+GROUP BY asset_id, tag_code
+"""
 
-Channel = tuple[int, str]
-"""Register id and tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class FiveMinutes:
-    """Channels on one grid of five minutes.
-
-    Attributes:
-        at_s: int64 (times,), begins of the five minutes, seconds since 1970 UTC.
-        values: float64 (channels, times), NaN where nothing usable was there.
-        rows: int32 (channels, times), how many readings there were; `good` how many were GOOD.
-    """
-
-    at_s: NDArray[np.int64]
-    values: NDArray[np.float64]
-    rows: NDArray[np.int32]
-    good: NDArray[np.int32]
+_STEP: Final = np.dtype(
+    [("at_s", ">i8"), ("value", ">f8"), ("rows", ">i4"), ("good", ">i4"), ("beyond", ">f8")]
+)
+_DAY: Final = np.dtype([("day", ">i4"), ("mean", ">f8"), ("upper", ">f8")])
 
 
 class FiveMinuteStore:
@@ -79,6 +81,7 @@ class FiveMinuteStore:
         shape = (len(channels), len(at_s))
         values = np.full(shape, np.nan)
         rows, good = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
+        beyond = np.zeros(shape)
         places = {channel: place for place, channel in enumerate(channels)}
         for asset_id, tag, content in await self._read(channels, from_at, until_at):
             place = places.get((asset_id, tag))
@@ -89,7 +92,32 @@ class FiveMinuteStore:
             values[place, step] = found["value"]
             rows[place, step] = found["rows"]
             good[place, step] = found["good"]
-        return FiveMinutes(at_s, values, rows, good)
+            beyond[place, step] = found["beyond"]
+        return FiveMinutes(at_s, values, rows, good, beyond)
+
+    async def days(self, channels: Sequence[Channel], until_at: datetime, number: int) -> DayLevels:
+        """Each gauge on each of the last whole days, from the kept hours.
+
+        Args:
+            channels: Each stands once; what is no gauge stays unknown.
+            until_at: End of the newest day, a full hour.
+            number: How many days.
+        """
+        mean, upper = (np.full((len(channels), number), np.nan) for _ in range(2))
+        places = {channel: place for place, channel in enumerate(channels)}
+        asked = {
+            "asset_ids": sorted({asset_id for asset_id, _ in channels}), "until_at": until_at,
+            "from_at": until_at - timedelta(days=number),
+        }  # fmt: skip
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(DAYS, asked, binary=True)
+            for asset_id, tag, content in await cursor.fetchall():
+                place = places.get((asset_id, tag))
+                if place is not None:
+                    found = np.frombuffer(content, dtype=_DAY)
+                    mean[place, number - 1 - found["day"]] = found["mean"]
+                    upper[place, number - 1 - found["day"]] = found["upper"]
+        return DayLevels(mean, upper)
 
     async def extent(
         self, asset_ids: Sequence[int], from_at: datetime

@@ -1,129 +1,53 @@
 """Every asset against its own past, five minutes at a time; and what readings say of sensors."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
-from ic3.analytics import asset_groups
-from ic3.analytics.asset_groups import AssetGroup, AssetState, Deviation
-from ic3.analytics.sensor_watch import SensorWatch
-from ic3.analytics.severity import of_finding
-from ic3.analytics.tuning import Tag
+from ic3.analytics import asset_groups, sensor_drift
+from ic3.analytics.asset_groups import AssetState
+from ic3.analytics.asset_sightings import Moment, seen
+from ic3.analytics.asset_watch import Watched, judge, trust_of
 from ic3.clock import Clock
 from ic3.domain.analytics_runs import (
     STEP,
     AnalyticsWorker,
     Origin,
     Say,
-    SensorTrust,
     Tally,
     criticality_factor,
+    day_span,
     whole_until,
 )
 from ic3.domain.figures import Figures
-from ic3.domain.findings import FindingKind, Sighting, Verdict
+from ic3.domain.findings import FindingKind, Verdict
 from ic3.domain.latest import LatestReadings
-from ic3.domain.mapping import Parameter, Register, RegisteredAsset
+from ic3.domain.mapping import Register
 from ic3.observations import Observe
 from ic3.store.analytics import KEPT_DAYS as KEPT_RUN_DAYS
 from ic3.store.analytics import AnalyticsStore, ModelState
 from ic3.store.findings import KEPT_DAYS as KEPT_FINDING_DAYS
 from ic3.store.findings import FindingStore, Judged, Round
-from ic3.store.five_minutes import Channel, FiveMinutes, FiveMinuteStore
+from ic3.store.five_minutes import FiveMinuteStore
 
 WORKER: Final = AnalyticsWorker.ANOMALY
 EVERY_S: Final = 60.0
-WATCHED: Final = frozenset({"gauge", "counter", "state"})
-# What a counter counted in five minutes depends on how many readings there were; its flow is there.
-MODELLED: Final = frozenset({"gauge", "state"})
 # After a longer pause models are fitted anew: too much may have changed.
 LONGEST_PAUSE: Final = timedelta(days=1)
 LEARNED_FROM: Final = timedelta(days=7)
 WATCHED_FOR: Final = timedelta(days=1)
 PORTION: Final = timedelta(hours=6)
 SAVE_EVERY: Final = timedelta(minutes=30)
-# Of the past bands are looked up once an hour.
-BANDS_EVERY: Final = 12
 # Fitting shares the interpreter with the sweeps: so long in one round, so many assets a portion.
 FIT_S: Final = 40.0
 FIT_ASSETS: Final = 20
 STATE_ASSETS: Final = 500
-SENSOR_SEVERITY: Final = 4.0
-SHOWN_PEERS: Final = 3
 FINISHED: Final = 1e6
-
-
-class Watched:
-    """The assets of a version of the register in groups of their kinds, with all their channels.
-
-    Attributes:
-        channels: Every channel once, in the order of the groups, their assets and tags.
-        places: By group: int64 (assets, tags), place of each channel, -1 where there is none.
-    """
-
-    def __init__(self, register: Register) -> None:
-        self.version = register.version
-        self.groups: dict[str, AssetGroup] = {}
-        self.places: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {}
-        self.channels: list[Channel] = []
-        self.parameters: list[Parameter] = []
-        self.owners: list[RegisteredAsset] = []
-        for category, assets in _by_category(register).items():
-            self._add(category, assets)
-        self.sensors = SensorWatch(len(self.channels))
-
-    def _add(self, category: str, assets: Sequence[RegisteredAsset]) -> None:
-        codes = sorted({
-            each.tag_code for asset in assets for each in asset.parameters.values()
-            if each.kind in MODELLED
-        })  # fmt: skip
-        if not codes:
-            return
-        first = {
-            each.tag_code: each for asset in reversed(assets) for each in asset.parameters.values()
-        }
-        places = np.full((len(assets), len(codes)), -1, dtype=np.int64)
-        for row, asset in enumerate(assets):
-            for tag, parameter in sorted(asset.parameters.items()):
-                if parameter.kind not in WATCHED:
-                    continue
-                if parameter.kind in MODELLED:
-                    places[row, codes.index(parameter.tag_code)] = len(self.channels)
-                self.channels.append((asset.register_id, tag))
-                self.parameters.append(parameter)
-                self.owners.append(asset)
-        self.groups[category] = AssetGroup(
-            [_tag_of(first[code]) for code in codes], [each.register_id for each in assets]
-        )
-        self.places[category] = places
-
-    def rows(self, read: FiveMinutes, step: int) -> Iterator[tuple[AssetGroup, Any, Any]]:
-        """Each group with its places and its row of a step: good values only."""
-        values = np.append(np.where(read.good[:, step] > 0, read.values[:, step], np.nan), np.nan)
-        for name, group in self.groups.items():
-            yield group, self.places[name], values[self.places[name]]
-
-    def take(self, read: FiveMinutes, step: int, *, with_bands: bool) -> None:
-        """Judge a step of all groups.
-
-        Args:
-            read: Of all channels.
-            step: Which.
-            with_bands: Whether it is looked up which tags are in their bands: that takes longer
-                than all the rest, and trust needs it now and then only.
-        """
-        inside = np.full(len(self.channels), np.nan)
-        for group, places, values in self.rows(read, step):
-            group.update(values)
-            if with_bands:
-                known = places >= 0
-                inside[places[known]] = group.inside()[known]
-        self.sensors.take(read.rows[:, step], read.good[:, step], inside)
 
 
 class Anomaly:
@@ -150,6 +74,7 @@ class Anomaly:
         self._saved: datetime | None = None
         self._heard = clock.now()
         self._unfit: dict[int, str] = {}
+        self._days: tuple[int, datetime] | None = None
 
     async def step(self) -> None:
         """Judge the five minutes that have ended, then fit what is due."""
@@ -223,6 +148,7 @@ class Anomaly:
 
         def remember() -> None:
             for step in range(len(read.at_s)):
+                watched.sensors.spikes(read.beyond[:, step])
                 watched.sensors.take(read.rows[:, step], read.good[:, step], inside[:, step])
 
         await asyncio.to_thread(remember)
@@ -261,33 +187,43 @@ class Anomaly:
             tally.judged = 0
             return
         now = self._clock.now()
-        factors = {
-            number: criticality_factor(word)
-            for number, word in (await self._analytics.criticalities()).items()
-        }
-        trust = watched.sensors.trust().percent()[:, 0]
-        process: list[Sighting] = []
-        sensor = list(self._of_sensors(watched, now, factors))
-        computed: list[int] = []
-        for name, group in watched.groups.items():
-            if group.verdicts is not None:
-                computed += [
-                    group.assets[row] for row in np.flatnonzero(group.verdicts.computed).tolist()
-                ]
-            for each in group.deviations():
-                seen = self._of_model(watched, name, each, until, factors, trust)
-                (sensor if each.of_sensor else process).append(seen)
+        await self._look_for_drift(watched, until)
+        found = seen(
+            watched,
+            Moment(
+                until=until, zone=self._zone, reason_of=self._reason,
+                factors={
+                    number: criticality_factor(word)
+                    for number, word in (await self._analytics.criticalities()).items()
+                },
+            ),
+        )  # fmt: skip
         spoken = {
             owner.register_id
             for owner, rows in zip(watched.owners, watched.sensors.present, strict=True) if rows
-        } | {each.asset_id for each in sensor if each.asset_id is not None}  # fmt: skip
+        } | {each.asset_id for each in found.sensor if each.asset_id is not None}  # fmt: skip
         for round_ in (
-            Round(FindingKind.PROCESS, now, process, computed),
-            Round(FindingKind.SENSOR, now, sensor, sorted(spoken)),
+            Round(FindingKind.PROCESS, now, found.process, found.computed),
+            Round(FindingKind.SENSOR, now, found.sensor, sorted(spoken)),
         ):
             tally.report(*await self._findings.report(round_))
         await self._analytics.keep_trust(trust_of(watched, until))
         self._figures.put_findings(await self._findings.worst())
+
+    async def _look_for_drift(self, watched: Watched, until: datetime) -> None:
+        """Once a day: whose last whole days have left the weeks before."""
+        end = day_span(until.astimezone(self._zone).date(), self._zone)[0]
+        if self._days == (watched.version, end):
+            return
+        days = await self._values.days(watched.channels, end, sensor_drift.DAYS)
+        watched.drifts = await asyncio.to_thread(
+            sensor_drift.drifts, watched.levels(days), watched.span, watched.relatives()
+        )
+        self._days = (watched.version, end)
+
+    def _reason(self, serial: str, tag: str) -> str:
+        reading = (self._latest.state_of(serial) or {}).get(tag)
+        return "not_good" if reading is None else reading.quality_reason or "not_good"
 
     def _count(self, watched: Watched, tally: Tally) -> None:
         for group in watched.groups.values():
@@ -298,76 +234,6 @@ class Anomaly:
                 number = group.assets[row]
                 reason = self._unfit.get(number, "no readings, or no model yet")
                 tally.reasons["too few values" if fitted[row] else reason] += 1
-
-    def _of_model(
-        self, watched: Watched, name: str, deviation: Deviation, until: datetime,
-        factors: Mapping[int, float], trust: np.ndarray[Any, np.dtype[np.float64]],
-    ) -> Sighting:  # fmt: skip
-        group = watched.groups[name]
-        places = watched.places[name][deviation.asset]
-        number = group.assets[deviation.asset]
-        blame = deviation.blame
-        place = int(places[blame]) if blame >= 0 else int(places[places >= 0][0])
-        asset = watched.owners[place]
-        since = until - max(1, deviation.why.deviating_rows) * STEP
-        tag = watched.channels[place][1]
-        return Sighting(
-            kind=FindingKind.SENSOR if deviation.of_sensor else FindingKind.PROCESS,
-            cause=f"deviates:{tag}" if deviation.of_sensor else "deviates",
-            since=since, severity=of_finding(deviation.severity, factors.get(number, 1.0)),
-            sentence=self._sentence(watched, places, deviation, since), asset_id=number,
-            serial=asset.serial, category=asset.category, tag=tag, domain=asset.domain,
-            trust=float(np.nan_to_num(trust[place], nan=100.0)) / 100,
-            coverage=deviation.why.coverage,
-            evidence=evidence_of(watched, places, deviation, until),
-        )  # fmt: skip
-
-    def _sentence(
-        self, watched: Watched, places: Any, deviation: Deviation, since: datetime
-    ) -> str:
-        why, blame = deviation.why, deviation.blame
-        names = {
-            column: watched.parameters[int(place)].name
-            for column, place in enumerate(places) if place >= 0
-        }  # fmt: skip
-        at = since.astimezone(self._zone)
-        peers = [names[each] for each in why.inside if each in names][:SHOWN_PEERS]
-        others = [names[each] for each in why.outside if each in names and each != blame]
-        words = f"; also {', '.join(others[:SHOWN_PEERS])}" if others else ""
-        words += f"; as expected: {', '.join(peers)}" if peers else ""
-        words += ": suspect the sensor" if deviation.of_sensor else ""
-        if blame < 0 or blame not in names:
-            return f"Not as expected since {at:%H:%M}{words}"
-        unit = watched.parameters[int(places[blame])].unit or ""
-        return (
-            f"{names[blame]} {why.observed[blame]:.4g} {unit}, expected {why.expected[blame]:.4g}"
-            f" ± {why.band[blame]:.2g} since {at:%H:%M}{words}"
-        )
-
-    def _of_sensors(
-        self, watched: Watched, now: datetime, factors: Mapping[int, float]
-    ) -> Iterable[Sighting]:
-        """Sensors whose readings are not good, or do not come though others of the plant do."""
-        sensors = watched.sensors
-        for flags, missing in ((sensors.bad, False), (sensors.missing, True)):
-            for place in np.flatnonzero(flags).tolist():
-                asset, parameter = watched.owners[place], watched.parameters[place]
-                number, tag = watched.channels[place]
-                reason = "gap" if missing else self._reason(asset, tag)
-                since = now - sensors.steps_of(place) * STEP
-                yield Sighting(
-                    kind=FindingKind.SENSOR, cause=f"{reason}:{tag}", since=since,
-                    severity=of_finding(SENSOR_SEVERITY, factors.get(number, 1.0)),
-                    sentence=f"{parameter.name} of {asset.serial}: {WORDS.get(reason, reason)}"
-                    f" since {since.astimezone(self._zone):%H:%M}",
-                    asset_id=number, serial=asset.serial, category=asset.category, tag=tag,
-                    domain=asset.domain,
-                    evidence={"reason": reason, "five_minutes": sensors.steps_of(place)},
-                )  # fmt: skip
-
-    def _reason(self, asset: RegisteredAsset, tag: str) -> str:
-        reading = (self._latest.state_of(asset.serial) or {}).get(tag)
-        return "not_good" if reading is None else reading.quality_reason or "not_good"
 
     async def _heed_verdicts(self, watched: Watched) -> None:
         """Let models learn the stretches that people found normal."""
@@ -439,90 +305,3 @@ class Anomaly:
         self._saved = until
         await self._analytics.trim(now - timedelta(days=KEPT_RUN_DAYS))
         await self._findings.trim(now - timedelta(days=KEPT_FINDING_DAYS))
-
-
-WORDS: Final[Mapping[str, str]] = {
-    "frozen": "repeats its value for longer than usual", "gap": "brings no values",
-    "out_of_range": "is outside of what the sensor can show", "rate": "jumps faster than can be",
-    "not_a_number": "is no number", "no_value": "has no value",
-    "source_not_good": "the source does not call it good", "not_good": "is not good",
-    "source_unknown": "the source says nothing of its quality",
-}  # fmt: skip
-
-
-def judge(watched: Watched, read: FiveMinutes) -> int:
-    """Judge all steps of a portion; answers how many alarms opened."""
-    opened, last = 0, len(read.at_s) - 1
-    for step in range(len(read.at_s)):
-        before = [
-            None if group.verdicts is None else group.verdicts.alarm
-            for group in watched.groups.values()
-        ]
-        watched.take(read, step, with_bands=step == last or step % BANDS_EVERY == 0)
-        for was, group in zip(before, watched.groups.values(), strict=True):
-            if group.verdicts is not None:
-                fresh = group.verdicts.alarm if was is None else group.verdicts.alarm & ~was
-                opened += int(fresh.sum())
-    return opened
-
-
-def trust_of(watched: Watched, until: datetime) -> list[SensorTrust]:
-    """How far each sensor can be trusted; those that were never there are left out."""
-    trust = watched.sensors.trust()
-    percent = trust.percent()[:, 0]
-    return [
-        SensorTrust(
-            asset_id=number, tag_code=tag, computed_at=until, trust=float(percent[place]),
-            completeness=float(trust.completeness[place, 0]),
-            timeliness=float(trust.timeliness[place, 0]),
-            validity=float(trust.validity[place, 0]), liveness=float(trust.liveness[place, 0]),
-            consistency=float(trust.consistency[place, 0]),
-        )
-        for place, (number, tag) in enumerate(watched.channels)
-        if trust.completeness[place, 0] > 0
-    ]  # fmt: skip
-
-
-def evidence_of(
-    watched: Watched, places: Any, deviation: Deviation, until: datetime
-) -> dict[str, Any]:
-    """What a deviation is made of, tag by tag, with the trend of the one that is blamed."""
-    why = deviation.why
-    begin = until - len(deviation.trend) * STEP
-    return {
-        "model": asset_groups.VERSION, "score": why.score, "on": why.on, "off": why.off,
-        "coverage": why.coverage, "pooled_mode": why.pooled,
-        "tags": [
-            {
-                "tag": watched.channels[int(place)][1], "unit": watched.parameters[int(place)].unit,
-                "observed": _plain(why.observed[column]), "expected": _plain(why.expected[column]),
-                "band": _plain(why.band[column]), "residual": _plain(why.residual[column]),
-                "outside": column in why.outside, "agrees": column in why.inside,
-            }
-            for column, place in enumerate(places) if place >= 0
-        ],
-        "trend": {
-            "from": begin.astimezone(UTC), "step_s": int(STEP.total_seconds()),
-            "values": [_plain(each) for each in deviation.trend],
-        },
-    }  # fmt: skip
-
-
-def _plain(number: float) -> float | None:
-    return float(f"{number:.6g}") if np.isfinite(number) else None
-
-
-def _by_category(register: Register) -> dict[str, list[RegisteredAsset]]:
-    found: dict[str, list[RegisteredAsset]] = {}
-    for asset in sorted(register.assets.values(), key=lambda each: each.register_id):
-        if any(each.kind in MODELLED for each in asset.parameters.values()):
-            found.setdefault(asset.category or "", []).append(asset)
-    return found
-
-
-def _tag_of(parameter: Parameter) -> Tag:
-    return Tag(
-        name=parameter.tag_code, unit=parameter.unit or "", mode=parameter.kind == "state",
-        low=parameter.range_low if np.isfinite(parameter.range_low) else None,
-        high=parameter.range_high if np.isfinite(parameter.range_high) else None,
-    )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from ic3.analytics import district_memory
 from ic3.analytics.district_memory import DistrictMemory, Layer, LayerState, Likely, likelihood
 from ic3.analytics.dma import DMA
+from ic3.analytics.five_minutes import Channel
 from ic3.analytics.inflow import Readings
 from ic3.analytics.nrw import NRWReport, nrw_report
 from ic3.clock import Clock
@@ -25,7 +26,7 @@ from ic3.observations import Observe
 from ic3.store.analytics import AnalyticsStore, ModelState
 from ic3.store.dma import Definition, DmaStore, current
 from ic3.store.findings import FindingStore, Round
-from ic3.store.five_minutes import Channel, FiveMinuteStore
+from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.nrw import NrwRow, NrwStore
 
 WORKER: Final = AnalyticsWorker.NRW

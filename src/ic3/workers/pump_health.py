@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from ic3.analytics import pump_memory
+from ic3.analytics.five_minutes import FiveMinutes
 from ic3.analytics.pump_health import PumpAssessment, assess
 from ic3.analytics.pump_life import RemainingLife, remaining_life
 from ic3.analytics.pump_limits import PumpLimits, limits_for
@@ -36,7 +37,7 @@ from ic3.domain.pumps import Life, PumpDay, PumpTrend, Wear
 from ic3.observations import Observe
 from ic3.store.analytics import AnalyticsStore, ModelState
 from ic3.store.findings import FindingStore, Round
-from ic3.store.five_minutes import FiveMinutes, FiveMinuteStore
+from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.pump_health import DEFAULT_CLASS, DailyIndex, PumpRow, PumpStore
 
 WORKER: Final = AnalyticsWorker.PUMP_HEALTH
