@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from analysed import AnalysedPlant
 from driven import ic3_here
+
+from ic3.store.presence import HOLD, LOCK_KEY
 
 pytestmark = pytest.mark.timeout(120)
 BEGIN = datetime(2026, 6, 1, 18, 30, tzinfo=UTC)
@@ -40,6 +43,9 @@ def test_findings_pumps_and_districts_are_listed_and_the_past_is_judged(
     assert json.loads(run("findings", "show", number, "--json"))["evidence"] == {"score": 2.5}
     assert "finding not found" in run("findings", "show", "4711", code=1)
     span = ("--from", "2026-06-02T18:30:00Z", "--to", "2026-06-03T18:30:00Z")
+    with psycopg.connect(fresh_dsn, autocommit=True) as server:
+        server.execute(HOLD, {"key": LOCK_KEY})
+        assert "a server runs on this database" in run("analytics", "run", *span, code=1)
     judged = json.loads(run("analytics", "run", *span, "--json"))["runs"]
     assert [(each["worker"], each["judged"]) for each in judged] == [
         ("anomaly", 1), ("pump-health", 1), ("nrw", 0),

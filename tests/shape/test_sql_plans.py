@@ -273,6 +273,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dma.DEFINITIONS": {"dma_id": "D1", "scope": None},
     "dma.INSTRUMENTS": {"dma_ids": ["D1"]},
     "dma.KNOWN_KEYS": {"serials": ["asset 1"]},
+    "five_minutes.DAYS": {"asset_ids": [1, 2], "from_at": NOW, "until_at": NOW},
     "five_minutes.EXTENT": {"asset_ids": [1, 2], "from_at": NOW},
     "five_minutes.FIVE_MINUTES": {
         "asset_ids": [1, 2], "from_at": NOW, "until_at": NOW, "tags": ["P1"],
@@ -840,6 +841,7 @@ HOT: Final[Mapping[str, Mapping[str, Any]]] = {
         "work_orders.PAGE_OF_ASSET", "work_orders.OPEN_OF_ALARM", "work_orders.SAVE_ORDER",
         "work_orders.WATCHED", "work_orders.SET_RETURNED", "work_orders.FIND_ASSET",
         "findings.AGAIN", "findings.CLOSE", "findings.ONE", "findings.LOCK", "findings.EVIDENCE",
+        "five_minutes.DAYS",
         "five_minutes.FIVE_MINUTES", "nrw.DAYS", "pump_health.DAYS", "pump_health.INDICES",
         "findings.SAVE", "findings.SEEN_AGAIN", "findings.WORST_NOW", "analytics.RUNS",
         "order_details.CHECKS", "order_details.LABOUR", "order_details.PARTS",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # loaded where it is used, so that other commands start fast
     from ic3.store.pump_health import OnePump
 
 MOST_DAYS: Final = 400
+SERVER_RUNS: Final = (
+    "analytics: a server runs on this database, judges by itself and would write its models over"
+    " these; stop it first"
+)
 
 analytics_app = typer.Typer(help="Judge stored history.", no_args_is_help=True)
 findings_app = typer.Typer(help="Findings of the analytics, newest first; or one of them.")
@@ -280,11 +284,15 @@ async def _look_back(
     from ic3.cli.connect import opened
     from ic3.clock import Clock
     from ic3.domain.mapping import Register
+    from ic3.store.presence import no_server_beside
     from ic3.store.register import RegisterStore
 
     clock = Clock()
     found = []
-    async with opened(settings, only_look=True) as (_, pool):
+    async with (
+        opened(settings, only_look=True) as (dsn, pool),
+        no_server_beside(dsn, refusal=SERVER_RUNS),
+    ):
         rollups, show = rollup_store(settings, pool), progress.begin("roll-ups")
         hours = 0
         while await rollups.roll_up(clock.now()) is not None:

@@ -38,6 +38,9 @@ from ic3.workers.poll import SWEEP_SHARE, Poll
 from ic3.workers.save import Save, UnsavedSweeps
 
 PLANT_ANSWERS_S: Final = 2
+SERVER_RUNS: Final = (
+    "poll: a server runs on this database and sweeps by itself; see ic3 runs, or stop it first"
+)
 
 
 async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
@@ -54,7 +57,7 @@ async def one_pass(settings: Settings, *, write: bool) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         dsn, pool = await stack.enter_async_context(opened(settings, only_look=not write))
         if write:
-            await stack.enter_async_context(no_server_beside(dsn))
+            await stack.enter_async_context(no_server_beside(dsn, refusal=SERVER_RUNS))
             await migrate(dsn, adopt_zone=settings.adopt_zone)
             await PartitionStore(pool, raw_days=settings.raw_days).make(clock.now().date())
             await refuse_mixing(settings, pool)

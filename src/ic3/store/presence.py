@@ -31,8 +31,12 @@ async def keep_presence(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def no_server_beside(dsn: str) -> AsyncIterator[None]:
-    """Be the only one who sweeps into this database.
+async def no_server_beside(dsn: str, *, refusal: str) -> AsyncIterator[None]:
+    """Do by hand, alone, what a running server does by itself.
+
+    Args:
+        dsn: Of the database.
+        refusal: What to say where a server runs on it.
 
     Raises:
         StartError: A server does.
@@ -40,10 +44,7 @@ async def no_server_beside(dsn: str) -> AsyncIterator[None]:
     """
     async with _connected(dsn) as connection:
         if not await _locked(connection, ALONE):
-            raise StartError(
-                "poll: a server runs on this database and sweeps by itself; see ic3 runs, or stop"
-                " it first"
-            )
+            raise StartError(refusal)
         yield
 
 
