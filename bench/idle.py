@@ -31,6 +31,7 @@ from ic3.store.analytics import AnalyticsStore
 from ic3.store.dma import DmaStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
+from ic3.store.network import NetworkStore
 from ic3.store.nrw import NrwStore
 from ic3.store.pump_health import PumpStore
 from ic3.store.register import RegisterStore
@@ -87,7 +88,8 @@ async def lived() -> dict[str, Any]:
         }  # fmt: skip
         workers: list[Any] = [
             Anomaly(**shared), PumpHealth(store=PumpStore(pool), **shared),
-            Nrw(definitions=DmaStore(pool), store=NrwStore(pool), **shared),
+            Nrw(definitions=DmaStore(pool), store=NrwStore(pool), networks=NetworkStore(pool),
+                **shared),
         ]  # fmt: skip
         end = min(row[1], clock.at + timedelta(days=DAYS))
         days = (end - clock.at) / timedelta(days=1)

@@ -40,6 +40,7 @@ from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
 from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
@@ -131,7 +132,8 @@ class Pipeline:
             figures=Figures(), five_minutes=FiveMinuteStore(database),
             findings=FindingStore(database), analytics=AnalyticsStore(database),
             pumps=PumpStore(database),
-            definitions=DmaStore(database), nrw=NrwStore(database), news=News(),
+            definitions=DmaStore(database), nrw=NrwStore(database), networks=NetworkStore(database),
+            news=News(),
             noticed=Noticed(clock),
             away=database.availability.why_away,
             spool_share=self.spool.share, alarm_store=AlarmStore(database),

@@ -17,6 +17,7 @@ from ic3.store.analytics import AnalyticsStore
 from ic3.store.dma import DmaStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
+from ic3.store.network import NetworkStore
 from ic3.store.nrw import NrwStore
 from ic3.store.pool import Database
 from ic3.workers.nrw import Nrw
@@ -75,6 +76,7 @@ class Bench:
         self.latest, self._database, self.clock = LatestReadings(), database, clock
         self.worker = Nrw(
             values=FiveMinuteStore(database), definitions=DmaStore(database), store=self.store,
+            networks=NetworkStore(database),
             findings=self.findings, analytics=self.analytics, latest=self.latest,
             figures=self.figures, zone=DELHI, clock=clock, observe=lambda _: None,
         )  # fmt: skip
@@ -97,6 +99,8 @@ async def test_a_leak_and_a_burst_are_found_and_a_quiet_district_stays_quiet(
     assert "likely a leak" in leak.sentence
     burst = next(each for each in found if each.dma_id == "DMA-2")
     assert burst.kind is FindingKind.BURST
+    _, evidence = await bench.findings.one(burst.id, None)
+    assert evidence["area"]["reason"].startswith("no pipes of this district")
     figures = {each.name: values for each, values in bench.figures.all().items()}
     assert figures["DMA-2"][BURST] >= 0.9
     assert figures["DMA-1"][LEAK] >= 0.9
@@ -106,6 +110,8 @@ async def test_a_leak_and_a_burst_are_found_and_a_quiet_district_stays_quiet(
         for each in await bench.store.page(None, now=clock.now(), limit=10)
     }
     assert districts["DMA-1"].leak.loss_m3_h == pytest.approx(15, abs=4)
+    assert districts["DMA-2"].leak.area is not None
+    assert districts["DMA-3"].leak.area is None
     assert districts["DMA-3"].nrw_percent.value == pytest.approx(25, abs=2)
 
 

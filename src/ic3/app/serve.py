@@ -62,6 +62,7 @@ from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.migrate import migrate
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
 from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
@@ -214,7 +215,8 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         alarms=alarms, rules=rules, rule_store=RuleStore(keeper), figures=Figures(),
         five_minutes=FiveMinuteStore(keeper), findings=FindingStore(keeper),
         analytics=AnalyticsStore(keeper), pumps=PumpStore(keeper),
-        definitions=DmaStore(keeper), nrw=NrwStore(keeper), news=News(),
+        definitions=DmaStore(keeper), nrw=NrwStore(keeper), networks=NetworkStore(keeper),
+        news=News(),
         noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,
         interval_s=settings.poll_interval_s, clock=clock, observe=tell,

@@ -322,6 +322,7 @@ def _worker(which: Which, settings: Settings, pool: "Database", clock: Any) -> A
     from ic3.store.dma import DmaStore
     from ic3.store.findings import FindingStore
     from ic3.store.five_minutes import FiveMinuteStore
+    from ic3.store.network import NetworkStore
     from ic3.store.nrw import NrwStore
     from ic3.store.pump_health import PumpStore
     from ic3.workers.anomaly import Anomaly
@@ -339,7 +340,10 @@ def _worker(which: Which, settings: Settings, pool: "Database", clock: Any) -> A
         case Which.PUMP_HEALTH:
             return PumpHealth(store=PumpStore(pool), **shared)
         case Which.NRW:
-            return Nrw(definitions=DmaStore(pool), store=NrwStore(pool), **shared)
+            return Nrw(
+                definitions=DmaStore(pool), store=NrwStore(pool), networks=NetworkStore(pool),
+                **shared,
+            )  # fmt: skip
 
 
 def _districts(*, limit: int, dma_id: str | None = None) -> "list[OneDistrict]":

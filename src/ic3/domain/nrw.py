@@ -32,6 +32,35 @@ class Band(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class LeakPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the network that a leak may be near to.
+
+    Attributes:
+        match: How alike the change of pressures is to that by a leak there, 1 at best.
+        from_best_m: Distance from the best match; null where a position is not known.
+    """
+
+    node: str
+    match: float
+    from_best_m: float | None
+    longitude: float | None
+    latitude: float | None
+
+
+class LeakArea(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the district a leak may be: numbers of a model, optimistic.
+
+    Attributes:
+        reason: Why no place is told; empty where some are.
+        points: Pressure points that were compared, `SERIAL:TAG`.
+        places: The best first.
+    """
+
+    reason: str = ""
+    points: list[str] = []
+    places: list[LeakPlace] = []
+
+
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
     """What the nightly and the hourly layer say.
 
@@ -41,6 +70,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
         loss_m3_h: Excess of the night inflow over its baseline, with half its band.
         nights: Nights that the nightly layer has seen; hours likewise.
         leak_since: Estimated begin; null where there is none. burst_since likewise.
+        area: Where the one that began last may be; null where none runs.
     """
 
     leak_probability: float | None = None
@@ -53,6 +83,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     loss_band_m3_h: float | None = None
     nights: int = 0
     hours: int = 0
+    area: LeakArea | None = None
 
 
 class Nights(msgspec.Struct, frozen=True):

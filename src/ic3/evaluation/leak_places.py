@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from ic3.analytics.district_model import Pipe as ModelPipe
+from ic3.analytics.district_model import leak_signatures
 from ic3.analytics.inflow import Floats
 from ic3.analytics.localisation import SignatureLibrary, locate, signature_library
 from ic3.simulator.hydraulics import Hydraulics
@@ -66,6 +68,25 @@ def model_library(seed: int) -> SignatureLibrary:
         [node.name for node in model.network.junctions],
         lambda node: model.pressures({node: LEAK_M3_H} if node else {}, model.use_m3_h),
     )
+    model.close()
+    return library
+
+
+def slopes_library(seed: int) -> SignatureLibrary:
+    """The same by the slopes of one state of the network, as the live engine does it."""
+    model = District(seed, roughness_error=0.0)
+    nodes = [node.name for node in model.network.junctions]
+    pipes = [
+        ModelPipe(
+            each.start.name, each.end.name, each.length_m, each.diameter_mm,
+            each.roughness,
+        )
+        for each in model.network.pipes
+    ]  # fmt: skip
+    library = leak_signatures(
+        pipes, dict(zip(nodes, model.use_m3_h.tolist(), strict=True)),
+        {each.name for each in model.network.reservoirs}, [nodes[at] for at in model.points],
+    )  # fmt: skip
     model.close()
     return library
 

@@ -35,6 +35,7 @@ from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.gaps import GapStore
 from ic3.store.inbox import InboxStore
 from ic3.store.monitoring import MonitoringStore
+from ic3.store.network import NetworkStore
 from ic3.store.notify import NotifyStore
 from ic3.store.nrw import NrwStore
 from ic3.store.partitions import PartitionStore
@@ -114,6 +115,7 @@ class Parts:
     pumps: PumpStore
     definitions: DmaStore
     nrw: NrwStore
+    networks: NetworkStore
     news: News
     noticed: Noticed
     away: Callable[[], str | None]
@@ -227,8 +229,9 @@ def _anomaly(parts: Parts) -> Worker:
 def _nrw(parts: Parts) -> Worker:
     return Nrw(
         values=parts.five_minutes, definitions=parts.definitions, store=parts.nrw,
-        findings=parts.findings, analytics=parts.analytics, latest=parts.latest,
-        figures=parts.figures, zone=parts.zone, clock=parts.clock, observe=parts.observe,
+        networks=parts.networks, findings=parts.findings, analytics=parts.analytics,
+        latest=parts.latest, figures=parts.figures, zone=parts.zone, clock=parts.clock,
+        observe=parts.observe,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
 from ic3.analytics import district_memory
@@ -14,6 +15,7 @@ from ic3.analytics.district_memory import DistrictMemory, Layer, LayerState, Lik
 from ic3.analytics.dma import DMA
 from ic3.analytics.five_minutes import Channel
 from ic3.analytics.inflow import Readings
+from ic3.analytics.leak_area import leak_area
 from ic3.analytics.nrw import NRWReport, nrw_report
 from ic3.clock import Clock
 from ic3.domain.analytics_runs import AnalyticsWorker, Origin, Say, Tally, day_span, whole_until
@@ -21,12 +23,13 @@ from ic3.domain.figures import BURST, LEAK, LOSS, Figures, Subject
 from ic3.domain.findings import FindingKind, Sighting
 from ic3.domain.latest import LatestReadings
 from ic3.domain.mapping import Register
-from ic3.domain.nrw import Leak
+from ic3.domain.nrw import Leak, LeakArea
 from ic3.observations import Observe
 from ic3.store.analytics import AnalyticsStore, ModelState
 from ic3.store.dma import Definition, DmaStore, current
 from ic3.store.findings import FindingStore, Round
 from ic3.store.five_minutes import FiveMinuteStore
+from ic3.store.network import NetworkStore
 from ic3.store.nrw import NrwRow, NrwStore
 
 WORKER: Final = AnalyticsWorker.NRW
@@ -73,12 +76,13 @@ class Nrw:
 
     def __init__(
         self, *, values: FiveMinuteStore, definitions: DmaStore, store: NrwStore,
-        findings: FindingStore, analytics: AnalyticsStore, latest: LatestReadings,
-        figures: Figures, zone: ZoneInfo, clock: Clock, observe: Observe,
+        networks: NetworkStore, findings: FindingStore, analytics: AnalyticsStore,
+        latest: LatestReadings, figures: Figures, zone: ZoneInfo, clock: Clock, observe: Observe,
     ) -> None:  # fmt: skip
         self._values = values
         self._definitions = definitions
         self._store = store
+        self._networks = networks
         self._findings = findings
         self._analytics = analytics
         self._latest = latest
@@ -220,7 +224,12 @@ class Nrw:
         reports = await asyncio.to_thread(
             lambda: {each.id: nrw_report(each.dma, readings[each.id]) for each in districts}
         )
-        told = {each.id: self._leak(each, districts, trust) for each in districts}
+        told = {
+            each.id: msgspec.structs.replace(
+                self._leak(each, districts, trust), area=await self._area(each, until)
+            )
+            for each in districts
+        }  # fmt: skip
         await self._store.keep(
             [
                 self._row(each, reports[each.id], now)._replace(leak=told[each.id])
@@ -246,6 +255,29 @@ class Nrw:
                  LOSS: leak.loss_m3_h},
             )  # fmt: skip
         self._figures.put_findings(await self._findings.worst())
+
+    async def _area(self, district: District, until: datetime) -> LeakArea | None:
+        """Where the leak or burst that began last may be; None where none runs."""
+        memory = self._memories.get(district.id, DistrictMemory())
+        begins = [_since(state) for state in (memory.night, memory.hour)]
+        since = max((each for each in begins if each is not None), default=None)
+        if since is None:
+            return None
+        readings = await self._readings([district], since - WINDOW - timedelta(days=1), until)
+        register = self._latest.register
+        positions = {
+            point.serial: (asset.longitude, asset.latitude)
+            for point in district.dma.pressure_points
+            if (asset := register.assets.get(point.serial)) is not None
+            and asset.longitude is not None and asset.latitude is not None
+        }  # fmt: skip
+        network = await self._networks.current()
+        return await asyncio.to_thread(
+            lambda: leak_area(
+                network, district.dma, readings[district.id], positions,
+                since_s=since.timestamp(), until_s=until.timestamp(),
+            )
+        )  # fmt: skip
 
     def _is_live(self, district: District, layer: Layer, now: datetime) -> bool:
         state = _layer(self._memories.get(district.id, DistrictMemory()), layer)
@@ -301,7 +333,7 @@ class Nrw:
             evidence={
                 "verdict": verdict, "running": running, "probability": likely,
                 "definition_version": district.definition.version,
-                "meters": [each.key for each in district.dma.meters],
+                "meters": [each.key for each in district.dma.meters], "area": leak.area,
             },
         )  # fmt: skip
 
