@@ -38,13 +38,13 @@ export default defineConfig({
     rolldownOptions: {
       checks: { pluginTimings: false },
       // What most pages use in one file: many small ones pack worse.
-      output: { codeSplitting: { groups: [{ name: "parts", test: /src\/(parts\/(?!Tabs|WindowButtons|Refused|CsvButton|Pager|RangeMark|Sparkline|[FS]\w*ilter|NewOrder|Finding|Evidence)|i18n\/parts|loaded)/, minShareCount: 4 }] } },
+      output: { codeSplitting: { groups: [{ name: "parts", test: /src\/(parts\/(?!Tabs|WindowButtons|Refused|CsvButton|Pager|RangeMark|Sparkline|[FS]\w*ilter|NewOrder|Assignee|Finding|Evidence)|i18n\/parts|loaded)/, minShareCount: 4 }] } },
     },
   },
   server: {
     proxy: {
       "/api": { target: SERVER, changeOrigin: true },
-      "/ws": { target: SERVER, changeOrigin: true, ws: true },
+      "/ws": { target: SERVER, changeOrigin: true, ws: true, rewriteWsOrigin: true }, // the server takes sockets of its own origin
     },
   },
   test: { include: ["tests/**/*.test.ts"] },

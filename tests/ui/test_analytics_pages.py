@@ -116,6 +116,20 @@ def test_a_pump_that_nobody_assessed_says_so(inside: Looking) -> None:
     expect(page.get_by_text("No pump called “nobody” has been assessed.")).to_be_visible()
 
 
+def test_an_engineer_enters_the_plate_of_a_pump(inside: Looking, product: Product) -> None:
+    page = inside.at(f"/pumps/{ADDRESS}")
+    page.get_by_role("button", name="Enter the plate").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Best flow").fill("420.5")
+    dialog.get_by_label("Insulation class").select_option("H")
+    assert inside.axe() == []
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("420.5 m³/h", exact=True)).to_be_visible()
+    expect(page.get_by_text("Not entered: Nominal speed")).to_be_visible()
+    plate = product.get(f"/api/ai/pump-health/{ADDRESS}")["plate"]["plate"]
+    assert plate["best_flow_m3_h"] == 420.5
+
+
 def test_a_district_read_in_part_is_provisional_on_both_pages(inside: Looking) -> None:
     page = inside.at("/dma")
     expect(page.get_by_text("provisional (90 % of inflow readings)")).to_be_visible()

@@ -45,6 +45,7 @@ def test_an_order_is_made_from_the_link_of_an_alarm_and_begun(inside: Looking, a
     expect(dialog).to_contain_text(VALVE)
     assert inside.axe() == []
     dialog.get_by_role("button", name="Make the work order").click()
+    dialog.get_by_role("link", name="Open work order").click()
     expect(page).to_have_url(re.compile(r"/work-orders/\d+$"))
     expect(page.get_by_role("main")).to_contain_text(VALVE)
     page.get_by_role("button", name="Assign").click()
@@ -70,3 +71,34 @@ def test_a_tag_is_mapped_for_all_of_a_kind_and_taken_back(inside: Looking) -> No
     expect(dialog).to_contain_text(re.compile(r"Mapped on [\d,]+ assets"))
     dialog.get_by_role("button", name="Undo").click()
     expect(dialog).to_contain_text("The mapping is taken back")
+
+
+def test_a_plan_is_made_by_the_hours_an_asset_ran_and_ended(inside: Looking) -> None:
+    page = inside.at("/work-orders?tab=plans")
+    page.get_by_role("button", name="New plan").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What is to be done").fill(WORDS)
+    dialog.get_by_label("Asset (serial number)").fill(VALVE)
+    dialog.get_by_label("By the hours it ran").check()
+    dialog.get_by_label("Every").fill("500")
+    dialog.get_by_label("Tag of running").select_option("WO_STS")
+    assert inside.axe() == []
+    dialog.get_by_role("button", name="Make the plan").click()
+    row = page.get_by_role("table", name="Maintenance plans").get_by_role("row", name=WORDS)
+    expect(row).to_contain_text("every 500 h run, by WO_STS")
+    row.get_by_role("button", name="Change").click()
+    dialog.get_by_label("It makes orders").uncheck()
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Ended ones too").click()
+    expect(row).to_contain_text("it makes none")
+
+
+def test_the_times_of_a_priority_are_changed(inside: Looking, product: Product) -> None:
+    page = inside.at("/admin/sla")
+    low = page.locator("form", has_text="4 Low")
+    low.get_by_label("Done within, minutes").fill("20000")
+    low.get_by_role("button", name="Save").click()
+    expect(low.get_by_role("button", name="Save")).to_be_disabled()
+    times = product.get("/api/work-orders/sla")["sla"]
+    assert [each["done_minutes"] for each in times if each["priority"] == 4] == [20000]

@@ -31,6 +31,7 @@ export const PAGES: Page[] = [
   page("/admin/tags", "adminTags", () => import("./pages/AdminTags.svelte"), "engineer"),
   page("/admin/assets", "adminAssets", () => import("./pages/AdminAssets.svelte"), "engineer"),
   page("/admin/parameters", "adminParameters", () => import("./pages/AdminParameters.svelte"), "engineer"),
+  page("/admin/sla", "adminSla", () => import("./pages/AdminSla.svelte"), "engineer"),
   page("/admin/users", "adminUsers", () => import("./pages/AdminUsers.svelte"), "admin"),
   page("/admin/system", "adminSystem", () => import("./pages/AdminSystem.svelte"), "admin"),
   page("/admin/audit", "adminAudit", () => import("./pages/AdminAudit.svelte"), "admin"),

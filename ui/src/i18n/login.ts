@@ -5,12 +5,10 @@ export const t = dictionary({
     title: "Log in", username: "User name", password: "Password", submit: "Log in",
     wrong: "Wrong user name or password.", away: "The server does not answer. Try again in a moment.",
     wait: "Too many failed logins. Try again in {s} s.", other: "The login failed: {why}",
-    another: "Log in as somebody else",
   },
   hi: {
     title: "लॉग इन", username: "उपयोगकर्ता नाम", password: "पासवर्ड", submit: "लॉग इन करें",
     wrong: "उपयोगकर्ता नाम या पासवर्ड गलत है।", away: "सर्वर उत्तर नहीं दे रहा। थोड़ी देर में फिर प्रयास करें।",
     wait: "बहुत से असफल प्रयास। {s} से बाद फिर प्रयास करें।", other: "लॉगिन असफल: {why}",
-    another: "किसी और के रूप में लॉग इन करें",
   },
 });

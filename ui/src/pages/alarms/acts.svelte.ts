@@ -3,6 +3,7 @@
 import { tick } from "svelte";
 import { type Answer, path, post, Problem } from "../../api/client";
 import { announcer } from "../../announcer.svelte";
+import { t as ofRow } from "../../i18n/alarm-row";
 import { t } from "../../i18n/alarms";
 import type { Alarm } from "../../live/frames";
 import { countWords } from "../../words.svelte";
@@ -56,11 +57,11 @@ export const acts = {
       const done = await post<Answer<"/api/alarms/ack", "post">>("/api/alarms/ack", { ids: alarms.map(({ id }) => id) });
       return t("ackDone", { n: countWords(done.results.filter(({ outcome }) => outcome === "acknowledged").length) });
     }),
-  comment: (alarm: Alarm, note: string) => keepingFocus(async () => (await one(alarm, "comment", { note }), t("what_comment"))),
+  comment: (alarm: Alarm, note: string) => keepingFocus(async () => (await one(alarm, "comment", { note }), ofRow("what_comment"))),
   shelve: (alarm: Alarm, minutes: number, reason: string) =>
-    keepingFocus(async () => (await one(alarm, "shelve", { minutes, reason }), t("heldShelved"))),
+    keepingFocus(async () => (await one(alarm, "shelve", { minutes, reason }), ofRow("heldShelved"))),
   outOfService: (alarm: Alarm, reason: string) =>
-    keepingFocus(async () => (await one(alarm, "out-of-service", { reason }), t("heldOut"))),
-  unshelve: (alarm: Alarm) => keepingFocus(async () => (await one(alarm, "unshelve"), t("what_unshelve"))),
-  inService: (alarm: Alarm) => keepingFocus(async () => (await one(alarm, "in-service"), t("what_unshelve"))),
+    keepingFocus(async () => (await one(alarm, "out-of-service", { reason }), ofRow("heldOut"))),
+  unshelve: (alarm: Alarm) => keepingFocus(async () => (await one(alarm, "unshelve"), ofRow("what_unshelve"))),
+  inService: (alarm: Alarm) => keepingFocus(async () => (await one(alarm, "in-service"), ofRow("what_unshelve"))),
 };

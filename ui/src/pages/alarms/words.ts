@@ -1,4 +1,4 @@
-import { t } from "../../i18n/alarms";
+import { t } from "../../i18n/alarm-row";
 import type { Alarm } from "../../live/frames";
 
 const HELD = { shelved: "heldShelved", suppressed: "heldSuppressed", out_of_service: "heldOut" } as const;
