@@ -59,6 +59,7 @@ def test_a_client_is_greeted_and_sent_a_snapshot() -> None:
     assert hello == {
         "op": "hello", "seq": snapshot["seq"], "proto": 1, "build": "build 1", "poll_s": 15.0,
         "tz": "Asia/Kolkata", "plant": "real", "role": "viewer", "scope": "all", "epoch": epoch,
+        "alarms_evaluated_at": None,
     }  # fmt: skip
     assert snapshot["epoch"] == epoch
     assert snapshot["assets"] == [

@@ -36,6 +36,11 @@ INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
 VALUES (1, 'FLOW_RATE', 901), (2, 'PRESSURE', 902), (3, 'PRESSURE', 902), (4, 'FLOW_RATE', 901);
 """
 
+NO_BALANCE = """
+UPDATE ic3_nrw SET report = report || '{"balance": null, "balance_reason": "no bills"}'
+WHERE dma_id = 'DMA-2'
+"""
+
 
 @pytest.fixture
 async def districts(fresh_dsn: str) -> AsyncIterator[Site]:
@@ -82,7 +87,7 @@ async def definition(site: Site, dma_id: str = "DMA-1") -> Any:
 
 
 async def test_a_district_shows_its_balance_with_band_and_reasons(districts: Site) -> None:
-    [north, south] = (await ask(districts, "GET", LIST)).json()["districts"]
+    [south, north] = (await ask(districts, "GET", LIST)).json()["districts"]
     assert north["nrw_percent"] == {
         "value": pytest.approx(25.0), "band": pytest.approx(2.704, abs=1e-3), "unit": "%",
         "reason": "",
@@ -91,6 +96,7 @@ async def test_a_district_shows_its_balance_with_band_and_reasons(districts: Sit
     assert north["leak"]["burst_reason"] == "learning"
     assert north["night_flow"]["value"] == pytest.approx(100.0)
     assert north["billed"]["value"] == pytest.approx(167 / 24 * 1800)
+    assert (north["lost"]["value"], north["lost"]["unit"]) == (pytest.approx(600, rel=0.01), "m3/d")
     assert north["pressure"]["value"] == pytest.approx(25.0)
     assert north["nights"] == {
         "days": ["2026-06-14"], "m3_h": [pytest.approx(100.0)], "low_m3_h": None, "high_m3_h": None
@@ -104,7 +110,7 @@ async def test_a_district_whole_its_days_and_csv(districts: Site) -> None:
     history = (await ask(districts, "GET", f"{LIST}/DMA-1/history")).json()
     assert [each["day"] for each in history["days"]] == ["2026-06-14"]
     lines = (await ask(districts, "GET", f"{LIST}.csv")).body.decode().splitlines()
-    assert [line.partition(",")[0] for line in lines] == ["dma_id", "DMA-1", "DMA-2"]
+    assert [line.partition(",")[0] for line in lines] == ["dma_id", "DMA-2", "DMA-1"]
     days = (await ask(districts, "GET", f"{LIST}/DMA-1/history.csv")).body.decode().splitlines()
     assert days[1].startswith("2026-06-14,DMA-1,North,")
     assert [(each.what, each.object) for each in districts.events.waiting] == [
@@ -112,11 +118,24 @@ async def test_a_district_whole_its_days_and_csv(districts: Site) -> None:
     ]  # fmt: skip
 
 
+async def test_districts_of_which_the_loss_is_not_known_come_last(districts: Site) -> None:
+    async with districts.database.connection() as connection:
+        await connection.execute(NO_BALANCE)
+    first = (await ask(districts, "GET", f"{LIST}?limit=1")).json()
+    second = (await ask(districts, "GET", f"{LIST}?limit=1&cursor={first['next']}")).json()
+    third = (await ask(districts, "GET", f"{LIST}?limit=1&cursor={second['next']}")).json()
+    assert [each["districts"][0]["dma_id"] for each in (first, second)] == ["DMA-1", "DMA-2"]
+    assert second["districts"][0]["lost"] == {
+        "value": None, "band": None, "unit": "m3/d", "reason": "no bills",
+    }  # fmt: skip
+    assert (third["districts"], third["next"]) == ([], None)
+
+
 async def test_districts_and_their_days_come_page_by_page(districts: Site) -> None:
     first = (await ask(districts, "GET", f"{LIST}?limit=1")).json()
     second = (await ask(districts, "GET", f"{LIST}?limit=1&cursor={first['next']}")).json()
     both = [each["dma_id"] for each in first["districts"] + second["districts"]]
-    assert both == ["DMA-1", "DMA-2"]
+    assert both == ["DMA-2", "DMA-1"]
     days = f"{LIST}/DMA-1/history?limit=1"
     newest = (await ask(districts, "GET", days)).json()
     older = (await ask(districts, "GET", f"{days}&cursor={newest['next']}")).json()

@@ -4,9 +4,15 @@ import re
 
 import pytest
 from browsing import Looking
+from driven import Product
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.timeout(90)
+
+LONG_AGO = """
+INSERT INTO ic3_ingest_run_log (run_at, duration_ms, error_msg)
+VALUES (now() - interval '9 h', 30000, %s) RETURNING id
+"""
 
 
 def test_a_run_opens_with_its_unmatched_keys_and_tags_and_closes_by_going_back(
@@ -23,12 +29,19 @@ def test_a_run_opens_with_its_unmatched_keys_and_tags_and_closes_by_going_back(
     expect(page.get_by_text("Tags without a parameter")).to_have_count(0)
 
 
+def test_a_run_that_failed_hours_ago_still_says_why(inside: Looking, product: Product) -> None:
+    product.sql(LONG_AGO, "the <b>gateway</b> was away")
+    page = inside.at("/ingest")
+    expect(page.get_by_text("✕ the <b>gateway</b> was away")).to_be_visible()
+    assert inside.axe() == []
+
+
 def test_the_day_is_read_by_keys_too(inside: Looking) -> None:
     page = inside.at("/ingest")
     day = page.get_by_role("slider", name="Span")
     day.focus()
     page.keyboard.press("End")
-    expect(day).to_have_attribute("aria-valuetext", re.compile(r"\d+ runs, 0 failed"))
+    expect(day).to_have_attribute("aria-valuetext", re.compile(r"\d+ runs, \d+ failed"))
     page.keyboard.press("Home")
     expect(day).to_have_attribute("aria-valuetext", re.compile("no run"))
     assert inside.axe() == []

@@ -2507,8 +2507,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The figures of districts over the last seven days
-         * @description The figures of districts over the last seven days.
+         * The figures of districts over the last seven days, those that lose most first
+         * @description The figures of districts over the last seven days, those that lose most first.
          */
         get: operations["ApiAiNrwListed"];
         put?: never;
@@ -3038,6 +3038,7 @@ export interface components {
          *     phase_ms: Mean time of each phase; `map_and_write` is the rest of the run.
          *     failing_keys: Of the last hour, those of most runs first, at most 20.
          *     gaps: Newest first, at most 100.
+         *     failed_runs: With their reason, newest first, at most 50.
          */
         Activity: {
             /** Format: date-time */
@@ -3060,6 +3061,7 @@ export interface components {
             };
             failing_keys: components["schemas"]["FailingKeyView"][];
             gaps: components["schemas"]["GapView"][];
+            failed_runs: components["schemas"]["FailedRun"][];
         };
         /**
          * ActivityBucket
@@ -3888,6 +3890,7 @@ export interface components {
          *     completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
          *     age_s: Seconds since the end of the readings they are made of; null for a past day.
          *     definition_version: They were computed by.
+         *     lost: Non-revenue water a day, by which the list is ordered.
          *     pressure: Mean over the hours under pressure.
          *     nights: The night flows before; null for a past day.
          *     supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
@@ -3911,6 +3914,7 @@ export interface components {
             billed: components["schemas"]["Band"];
             nrw_percent: components["schemas"]["Band"];
             nrw: components["schemas"]["Band"];
+            lost: components["schemas"]["Band"];
             real_losses: components["schemas"]["Band"];
             night_flow: components["schemas"]["Band"];
             nights: components["schemas"]["Nights"] | null;
@@ -3933,7 +3937,7 @@ export interface components {
         };
         /**
          * DistrictPage
-         * @description A page of districts by id; ask on with `cursor=next`.
+         * @description A page of districts, those that lose most first; ask on with `cursor=next`.
          */
         DistrictPage: {
             districts: components["schemas"]["DistrictFigures"][];
@@ -4042,6 +4046,16 @@ export interface components {
         ExternalIdEntry: {
             system: string;
             id: string;
+        };
+        /**
+         * FailedRun
+         * @description A run that ended with an error.
+         */
+        FailedRun: {
+            id: number;
+            /** Format: date-time */
+            run_at: string;
+            error_msg: string;
         };
         /**
          * FailingKeyView

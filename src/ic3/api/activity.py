@@ -13,11 +13,12 @@ from ic3.clock import Clock
 from ic3.domain.gaps import Gap
 from ic3.domain.scope import AssetScope
 from ic3.store.gaps import GapStore
-from ic3.store.runs import ActivityBucket, RunStore
+from ic3.store.runs import ActivityBucket, FailedRun, RunStore
 from ic3.store.telemetry import moment
 
 STRIPS: Final = 288
 GAPS: Final = 100
+FAILED_RUNS: Final = 50
 FAILING_KEYS: Final = 20
 FAILING_SPAN: Final = timedelta(hours=1)
 
@@ -59,6 +60,7 @@ class Activity(msgspec.Struct):
         phase_ms: Mean time of each phase; `map_and_write` is the rest of the run.
         failing_keys: Of the last hour, those of most runs first, at most 20.
         gaps: Newest first, at most 100.
+        failed_runs: With their reason, newest first, at most 50.
     """
 
     from_at: datetime
@@ -71,6 +73,7 @@ class Activity(msgspec.Struct):
     phase_ms: dict[str, float]
     failing_keys: list[FailingKeyView]
     gaps: list[GapView]
+    failed_runs: list[FailedRun]
 
 
 async def read(
@@ -101,6 +104,7 @@ async def read(
         failed=counted.failed, deferred=counted.deferred, quarantined=counted.quarantined,
         phase_ms=counted.phase_ms, failing_keys=failing[:FAILING_KEYS],
         gaps=[_view(each) for each in await gap_store.since(begin, limit=GAPS)],
+        failed_runs=await run_store.failed(begin, until, limit=FAILED_RUNS),
     )  # fmt: skip
 
 

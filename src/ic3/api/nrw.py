@@ -13,13 +13,13 @@ from litestar.response import Stream
 
 from ic3.api.callers import principal_of
 from ic3.api.csv_files import csv_file, csv_pages
-from ic3.api.lists import MOST_DAYS, begin_of, days_asked, paged, word_in
+from ic3.api.lists import MOST_DAYS, begin_of, days_asked, paged
 from ic3.clock import Clock
 from ic3.domain.cursors import CURSOR_LIMIT, cursor_of
 from ic3.domain.nrw import CSV_HEADINGS, DAY_HEADINGS, DistrictFigures, csv_row, day_rows
 from ic3.domain.spreadsheets import Cell, csv_text
 from ic3.errors import ApiError
-from ic3.store.nrw import DistrictDay, NrwStore, OneDistrict
+from ic3.store.nrw import DistrictDay, DistrictPlace, NrwStore, OneDistrict, place_of
 
 NO_NUL: Final = r"^[^\x00]*$"
 
@@ -31,7 +31,7 @@ Day = Annotated[date | None, QueryParameter()]
 
 
 class DistrictPage(msgspec.Struct):
-    """A page of districts by id; ask on with `cursor=next`."""
+    """A page of districts, those that lose most first; ask on with `cursor=next`."""
 
     districts: list[DistrictFigures]
     next: str | None
@@ -53,13 +53,13 @@ async def listed(
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Response[DistrictPage]:
-    """The figures of districts over the last seven days."""
+    """The figures of districts over the last seven days, those that lose most first."""
     found = await nrw_store.page(
         principal_of(request).scope(), now=clock.now(), limit=limit, domain=domain,
-        after=word_in(cursor),
+        after=begin_of(cursor, DistrictPlace) if cursor else None,
     )  # fmt: skip
     page = [each.figures for each in found]
-    onward = cursor_of(page[-1].dma_id) if len(page) == limit else None
+    onward = cursor_of(place_of(page[-1])) if len(page) == limit else None
     return paged(request, DistrictPage(page, onward), onward)
 
 

@@ -1,7 +1,7 @@
 """Non-revenue water of a district as it is stored and shown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from statistics import quantiles
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ CSV_HEADINGS: Final = (
     "dma_id", "name", "domain", "from_utc", "until_utc", "input_m3", "input_band_m3", "billed_m3",
     "nrw_percent", "nrw_band_percent", "nrw_m3", "real_losses_m3", "mnf_m3_h",
     "night_flow_refusal", "pressure_m", "supply_h_a_day", "ili", "ili_band", "loss_m3_h",
-    "leak_probability", "burst_probability", "completeness", "provisional",
+    "leak_probability", "burst_probability", "completeness", "provisional", "lost_m3_d",
 )  # fmt: skip
 LEAST_NIGHTS: Final = 7
 DAY_HEADINGS: Final = ("day", *CSV_HEADINGS)
@@ -108,6 +108,7 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
         completeness: Measured share of the inflow, 0 to 1; `provisional` below 95 %.
         age_s: Seconds since the end of the readings they are made of; null for a past day.
         definition_version: They were computed by.
+        lost: Non-revenue water a day, by which the list is ordered.
         pressure: Mean over the hours under pressure.
         nights: The night flows before; null for a past day.
         supply_hours_a_day: Under pressure; `supply` says when, as "06:10–09:05 and 18:00–20:40".
@@ -128,6 +129,7 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     billed: Band
     nrw_percent: Band
     nrw: Band
+    lost: Band
     real_losses: Band
     night_flow: Band
     nights: Nights | None
@@ -172,6 +174,7 @@ def figures_of(
             balance.get("nrw_percent"), balance.get("nrw_band_percent"), "%", reason
         ),
         nrw=_volume(balance.get("nrw"), reason),
+        lost=_a_day(balance.get("nrw"), until_at - from_at, reason),
         real_losses=_volume(balance.get("real_losses"), reason),
         night_flow=_figure(night["mnf_m3_h"], "m3/h", night["refusal"]),
         nights=nights, pressure=_pressure(report["pressure_m"]),
@@ -191,6 +194,7 @@ def csv_row(each: DistrictFigures) -> Sequence[Cell]:
         each.night_flow.reason, each.pressure.value, each.supply_hours_a_day, each.ili.value,
         each.ili_band, each.leak.loss_m3_h, each.leak.leak_probability,
         each.leak.burst_probability, each.completeness, str(each.provisional).lower(),
+        each.lost.value,
     )  # fmt: skip
 
 
@@ -204,6 +208,13 @@ def _volume(volume: Mapping[str, float] | None, reason: str) -> Band:
     if volume is None:
         return Band(None, None, "m3", reason)
     return Band(volume["m3"], volume["band_m3"], "m3")
+
+
+def _a_day(volume: Mapping[str, float] | None, span: timedelta, reason: str) -> Band:
+    if volume is None:
+        return Band(None, None, "m3/d", reason)
+    seconds = span.total_seconds()
+    return Band(volume["m3"] * 86400 / seconds, volume["band_m3"] * 86400 / seconds, "m3/d")
 
 
 def nights_of(days: Sequence[date], m3_h: Sequence[float | None]) -> Nights:

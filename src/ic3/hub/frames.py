@@ -40,6 +40,7 @@ class Hello(Frame, frozen=True, kw_only=True, tag="hello"):
         tz: The plant's zone.
         scope: What this user may see.
         epoch: The list of assets; an index is good within one.
+        alarms_evaluated_at: As in every ping; null where they never were since the start.
     """
 
     proto: int
@@ -51,6 +52,7 @@ class Hello(Frame, frozen=True, kw_only=True, tag="hello"):
     role: Role
     scope: str
     epoch: int
+    alarms_evaluated_at: str | None
 
 
 class Snapshot(Frame, frozen=True, kw_only=True, tag="snapshot"):

@@ -140,7 +140,7 @@ class LiveHub:
             version=__version__, build=greeting.build, poll_s=greeting.poll_s, tz=greeting.tz,
             plant="simulated" if greeting.simulated else "real", role=role,
             scope=EVERYTHING if viewer.domains is None else ",".join(sorted(viewer.domains)),
-            epoch=channel.epoch,
+            epoch=channel.epoch, alarms_evaluated_at=self._evaluated_at(),
         )  # fmt: skip
         channel.viewers.add(viewer)
         self._places.take(viewer.user)
@@ -287,12 +287,16 @@ class LiveHub:
         )
 
     def _ping(self) -> None:
-        evaluated_us, last = self._alarms.evaluated_us, self._runs.progress().latest
+        last = self._runs.progress().latest
         for channel in self._channels.values():
             channel.share(
                 Ping, last_run_at=None if last is None else time_text(_us(last)),
-                alarms_evaluated_at=None if evaluated_us is None else time_text(evaluated_us),
+                alarms_evaluated_at=self._evaluated_at(),
             )  # fmt: skip
+
+    def _evaluated_at(self) -> str | None:
+        evaluated_us = self._alarms.evaluated_us
+        return None if evaluated_us is None else time_text(evaluated_us)
 
     def _catch_up(self, channel: Channel, viewer: Viewer, now: float) -> None:
         viewer.drain()

@@ -46,11 +46,16 @@ CROSS JOIN LATERAL (
     FROM ic3_nrw_day
     WHERE dma_id = n.dma_id AND day > CAST(n.until_at AS date) - 28
 ) AS nights
-WHERE n.dma_id > %(after)s
+CROSS JOIN LATERAL (
+    SELECT CAST(n.report #>> '{balance,nrw,m3}' AS float8) * 86400
+        / CAST(extract(epoch FROM n.until_at - n.from_at) AS float8) AS m3_d
+) AS lost
+WHERE (%(after)s::text IS NULL OR (coalesce(-lost.m3_d, 'Infinity'), n.dma_id)
+        > (coalesce(-%(lost)s::float8, 'Infinity'), %(after)s::text))
     AND (%(dma_id)s::text IS NULL OR n.dma_id = %(dma_id)s::text)
     AND (%(domain)s::text IS NULL OR n.domain = %(domain)s::text)
     AND (%(scope)s::text[] IS NULL OR n.domain = ANY(%(scope)s::text[]))
-ORDER BY n.dma_id LIMIT %(limit)s
+ORDER BY lost.m3_d DESC NULLS LAST, n.dma_id LIMIT %(limit)s
 """
 DAYS: Final = """
 SELECT n.day, coalesce(d.name, n.dma_id), n.domain, n.computed_at, n.definition_version, n.report,
@@ -77,6 +82,13 @@ class NrwRow(NamedTuple):
     definition_version: int
     report: Any
     leak: Leak
+
+
+class DistrictPlace(NamedTuple):
+    """Where a page of districts begins: behind this loss a day and id; no loss is the last."""
+
+    lost_m3_d: float | None
+    dma_id: str
 
 
 class OneDistrict(msgspec.Struct, frozen=True):
@@ -111,21 +123,24 @@ class NrwStore:
             await connection.execute(KEEP_DAYS, {"rows": _json(given)})
 
     async def page(
-        self, scope: list[str] | None, *, now: datetime, limit: int, after: str = "",
+        self, scope: list[str] | None, *, now: datetime, limit: int,
+        after: DistrictPlace | None = None,
         domain: str | None = None, dma_id: str | None = None,
     ) -> list[OneDistrict]:  # fmt: skip
-        """Districts by id.
+        """Districts by what they lose, the most first; those of which it is not known last, by id.
 
         Args:
             scope: Domains that may be seen; None is all.
             now: Says how old the figures are.
             limit: How many at most.
-            after: Id of the last of the page before.
+            after: Place of the last of the page before.
             domain: Only those of this domain.
             dma_id: Only this one.
         """
+        lost, behind = after or (None, None)
         asked = {
-            "scope": scope, "limit": limit, "after": after, "domain": domain, "dma_id": dma_id,
+            "scope": scope, "limit": limit, "lost": lost, "after": behind, "domain": domain,
+            "dma_id": dma_id,
         }  # fmt: skip
         async with self._database.connection() as connection:
             rows = await (await connection.execute(LIST, asked)).fetchall()
@@ -148,14 +163,14 @@ class NrwStore:
         self, scope: list[str] | None, *, now: datetime, domain: str | None
     ) -> AsyncIterator[list[OneDistrict]]:
         """All of them, a page at a time."""
-        after, full = "", True
+        after, full = None, True
         while full:
             page = await self.page(
                 scope, now=now, limit=EXPORT_PAGE, after=after, domain=domain
             )  # fmt: skip
             yield page
             full = len(page) == EXPORT_PAGE
-            after = page[-1].figures.dma_id if page else ""
+            after = place_of(page[-1].figures) if page else None
 
     async def days(
         self, scope: list[str] | None, dma_id: str, *, from_day: date, before: date, limit: int
@@ -178,6 +193,11 @@ class NrwStore:
             )
             for day, name, domain, computed_at, version, report, leak in rows
         ]  # fmt: skip
+
+
+def place_of(district: DistrictFigures) -> DistrictPlace:
+    """Where the page behind a district begins."""
+    return DistrictPlace(district.lost.value, district.dma_id)
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> Jsonb:

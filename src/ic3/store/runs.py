@@ -51,6 +51,11 @@ SELECT 'phase', 'map_and_write',
 FROM sweeps HAVING count(*) > 0
 ORDER BY 1, 3 DESC, 2
 """
+FAILED: Final = """
+SELECT id, run_at, error_msg FROM ic3_ingest_run_log
+WHERE run_at >= %(from_at)s AND run_at < %(until_at)s AND error_msg IS NOT NULL
+ORDER BY run_at DESC, id DESC LIMIT %(limit)s
+"""
 FAILING_KEYS: Final = """
 SELECT key, count(*)::int, string_agg(DISTINCT substr(why, 8), ', ')
 FROM ic3_sweep_keys, jsonb_each(keys) AS met (why, named), jsonb_array_elements_text(named) AS key
@@ -105,6 +110,14 @@ class ActivityBucket(msgspec.Struct, frozen=True):
     rows_inserted: int
 
 
+class FailedRun(msgspec.Struct, frozen=True):
+    """A run that ended with an error."""
+
+    id: int
+    run_at: datetime
+    error_msg: str
+
+
 class FailingKey(NamedTuple):
     """A key that could not be read, in how many runs, and why."""
 
@@ -154,6 +167,11 @@ class RunStore:
             for what in ("failed", "deferred", "quarantined")
         )
         return Counted(failed, deferred, quarantined, found.get("phase", {}))
+
+    async def failed(self, from_at: datetime, until_at: datetime, *, limit: int) -> list[FailedRun]:
+        """Runs of a span that failed, newest first."""
+        span = {"from_at": from_at, "until_at": until_at, "limit": limit}
+        return [FailedRun(*row) for row in await self._rows(FAILED, span)]
 
     async def failing_keys(self, from_at: datetime, until_at: datetime) -> list[FailingKey]:
         """Keys that could not be read in a span, those of most runs first."""

@@ -27,6 +27,7 @@ export interface Hello extends Numbered {
   role: Role;
   scope: string;
   epoch: number;
+  alarms_evaluated_at: string | null;
 }
 export interface Snapshot extends Numbered {
   op: "snapshot";

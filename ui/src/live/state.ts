@@ -1,6 +1,6 @@
 /** What the server has told, in typed arrays and plain maps: no part of it is reactive. */
 
-import type { Alarm, AlarmFrame, AssetFrame, Frame, Hello, Limits, Ping, Run, Shared, Snapshot } from "./frames";
+import type { Alarm, AlarmFrame, AssetFrame, Frame, Hello, Limits, Run, Shared, Snapshot } from "./frames";
 import { isBad, isFresh, lifeOf, priorityOf } from "./state-byte";
 
 const RUNS = 20;
@@ -23,7 +23,11 @@ export interface Counts {
 
 export class LiveState {
   hello: Hello | null = null;
-  ping: Ping | null = null;
+  /** When the alarms were judged last; null where they never were since the server's start. */
+  alarmsEvaluatedAt: string | null = null;
+  lastRunAt: string | null = null;
+  /** Server time of the newest frame, ms. */
+  heardAt = 0;
   epoch = -1;
   seq = -1;
   /** Grows with everything that is taken. */
@@ -53,7 +57,8 @@ export class LiveState {
 
   /** Takes one frame. A snapshot must hold its assets. */
   take(frame: Frame): Taken {
-    if (frame.op === "hello") this.hello = frame;
+    this.heardAt = frame.t;
+    if (frame.op === "hello") this.greeted(frame);
     else if (frame.op === "snapshot") this.takeSnapshot(frame);
     else if (frame.op === "asset") this.takeAsset(frame);
     else {
@@ -90,6 +95,11 @@ export class LiveState {
       this.sorted = { version: this.version, alarms: alarms.sort(inOrder) };
     }
     return this.sorted.alarms;
+  }
+
+  private greeted(hello: Hello): void {
+    this.hello = hello;
+    this.alarmsEvaluatedAt = hello.alarms_evaluated_at;
   }
 
   private takeSnapshot({ epoch, seq, assets = [], alarms, runs }: Snapshot): void {
@@ -148,7 +158,8 @@ export class LiveState {
         this.takeAlarm(frame);
         break;
       case "ping":
-        this.ping = frame;
+        this.alarmsEvaluatedAt = frame.alarms_evaluated_at;
+        this.lastRunAt = frame.last_run_at;
     }
   }
 
