@@ -59,7 +59,7 @@ def test_an_order_is_made_from_the_link_of_an_alarm_and_begun(inside: Looking, a
 
 def test_a_tag_is_mapped_for_all_of_a_kind_and_taken_back(inside: Looking) -> None:
     page = inside.at("/admin/tags?tab=tags")
-    tags = page.get_by_role("table", name="Skipped tags")
+    tags = page.get_by_role("table", name="Unmapped tags")
     tags.get_by_role("button", name="Map to…").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("radio", name="all of kind").check()

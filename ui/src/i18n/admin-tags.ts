@@ -2,7 +2,7 @@ import { dictionary } from "./index.svelte";
 
 export const t = dictionary({
   en: {
-    keys: "Unmatched keys", tags: "Skipped tags", settled: "Mapped and ignored", replays: "History jobs",
+    keys: "Unmatched keys", tags: "Unmapped tags", settled: "Mapped and ignored", replays: "History jobs",
     keysHint: "Assets on the feed that the register does not know. Their readings are stored, but belong to no asset.",
     tagsHint: "Tags of registered assets that nothing maps. Once one is mapped, its past readings appear too.",
     serial: "Key", domain: "Domain", first: "First seen", last: "Last seen", times: "Seen", samples: "Samples", acts: "Actions",
@@ -21,7 +21,7 @@ export const t = dictionary({
     previewOne: "Maps the tag on this asset: one more reading a run.",
     previewChanged: "{n} of them had another parameter.", previewKept: "{n} assets keep the other parameter that they have.",
     previewRows: "{n} stored readings since {since} will appear in the history.", previewRowsAbout: "About {n} stored readings will appear in the history.", previewNoRows: "No stored reading is added.",
-    mapDo: "Map it", mapped: "Mapped on {n} assets.", follow: "Its history is being filled: job {n}.", undone: "The mapping is taken back; what was stored stays.",
+    mapDo: "Map it", see: "See its history on {serial}", mapped: "Mapped on {n} assets.", follow: "Its history is being filled: job {n}.", undone: "The mapping is taken back; what was stored stays.",
     code: "Code", parameterName: "Name", unit: "Unit", parameterKind: "Kind of value", gauge: "gauge", counter: "counter", state: "state", textKind: "text", date: "date",
     low: "Least possible", high: "Most possible", decimals: "Decimals", createDo: "Create the parameter",
     stateColumn: "State", open: "Open", ignored: "Ignored", who: "Who", note: "Why", by: "{who}, {age} ago", byRegister: "the register, {age} ago",
@@ -31,7 +31,7 @@ export const t = dictionary({
     againRemap: "Also correct the parameter of rows that are there", start: "Begin",
   },
   hi: {
-    keys: "बेमेल कुंजियाँ", tags: "छोड़े गए टैग", settled: "मिलाए और अनदेखे", replays: "इतिहास के कार्य",
+    keys: "बेमेल कुंजियाँ", tags: "बिना मिले टैग", settled: "मिलाए और अनदेखे", replays: "इतिहास के कार्य",
     keysHint: "फ़ीड की परिसंपत्तियाँ जिन्हें रजिस्टर नहीं जानता। उनके माप रखे जाते हैं, पर किसी परिसंपत्ति के नहीं होते।",
     tagsHint: "पंजीकृत परिसंपत्तियों के टैग जो किसी से नहीं मिलाए गए। मिलाने पर पुराने माप भी दिखेंगे।",
     serial: "कुंजी", domain: "क्षेत्र", first: "पहली बार", last: "पिछली बार", times: "कितनी बार", samples: "नमूने", acts: "क्रियाएँ",
@@ -50,7 +50,7 @@ export const t = dictionary({
     previewOne: "इस परिसंपत्ति पर टैग मिलेगा: हर चक्र में एक माप अधिक।",
     previewChanged: "उनमें से {n} का मापदंड दूसरा था।", previewKept: "{n} परिसंपत्तियाँ अपना दूसरा मापदंड रखेंगी।",
     previewRows: "{since} से रखे {n} माप इतिहास में दिखेंगे।", previewRowsAbout: "लगभग {n} रखे माप इतिहास में दिखेंगे।", previewNoRows: "कोई रखा माप नहीं जुड़ेगा।",
-    mapDo: "मिलाएँ", mapped: "{n} परिसंपत्तियों पर मिलाया गया।", follow: "इसका इतिहास भरा जा रहा है: कार्य {n}।", undone: "मिलान वापस लिया गया; जो रखा गया वह रहेगा।",
+    mapDo: "मिलाएँ", see: "{serial} पर इसका इतिहास देखें", mapped: "{n} परिसंपत्तियों पर मिलाया गया।", follow: "इसका इतिहास भरा जा रहा है: कार्य {n}।", undone: "मिलान वापस लिया गया; जो रखा गया वह रहेगा।",
     code: "कोड", parameterName: "नाम", unit: "इकाई", parameterKind: "मान का प्रकार", gauge: "माप", counter: "गणक", state: "अवस्था", textKind: "पाठ", date: "तिथि",
     low: "न्यूनतम संभव", high: "अधिकतम संभव", decimals: "दशमलव", createDo: "मापदंड बनाएँ",
     stateColumn: "स्थिति", open: "खुला", ignored: "अनदेखा", who: "कौन", note: "क्यों", by: "{who}, {age} पहले", byRegister: "रजिस्टर, {age} पहले",

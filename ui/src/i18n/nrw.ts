@@ -3,7 +3,7 @@ import { dictionary } from "./index.svelte";
 /** Texts of the list of districts and of a district. */
 export const t = dictionary({
   en: {
-    list: "Districts, most lost first, last seven days", lost: "Lost, m³/day", trust: "Can it be trusted?", trustWhole: "yes: {n} % of inflow readings", trustNone: "no figure:", none: "No district has figures yet. The worker judges every hour what the definitions name.",
+    list: "Districts, most lost first, last seven days", lost: "Lost, m³/day", losesMost: "Loses most:", perDay: "m³/day", trust: "Can it be trusted?", trustWhole: "yes: {n} % of inflow readings", trustNone: "no figure:", none: "No district has figures yet. The worker judges every hour what the definitions name.",
     domain: "Domain", district: "District", input: "Inflow, m³", billed: "Billed, m³", percent: "NRW, %",
     night: "Night flow, m³/h", nights: "28 nights", pressure: "Pressure, m", complete: "Complete, %", leak: "Leak", burst: "Burst", loss: "Above baseline, m³/h",
     provisional: "provisional ({n} % of inflow readings)", notComputed: "not computed", band: "± {n}",
@@ -22,7 +22,7 @@ export const t = dictionary({
     notKnown: "There are no figures of a district “{id}”.", notKnownHint: "Figures are made of a definition with inflow meters.",
   },
   hi: {
-    list: "जिले, सबसे अधिक हानि पहले, पिछले सात दिन", lost: "हानि, m³/दिन", trust: "क्या भरोसेमंद है?", trustWhole: "हाँ: अंतर्वाह के {n} % माप", trustNone: "आँकड़ा नहीं:", none: "अभी किसी जिले के आँकड़े नहीं। परिभाषाओं के अनुसार हर घंटे जाँच होती है।",
+    list: "जिले, सबसे अधिक हानि पहले, पिछले सात दिन", lost: "हानि, m³/दिन", losesMost: "सबसे अधिक हानि:", perDay: "m³/दिन", trust: "क्या भरोसेमंद है?", trustWhole: "हाँ: अंतर्वाह के {n} % माप", trustNone: "आँकड़ा नहीं:", none: "अभी किसी जिले के आँकड़े नहीं। परिभाषाओं के अनुसार हर घंटे जाँच होती है।",
     domain: "क्षेत्र", district: "जिला", input: "अंतर्वाह, m³", billed: "बिल किया, m³", percent: "NRW, %",
     night: "रात्रि प्रवाह, m³/h", nights: "28 रातें", pressure: "दाब, m", complete: "पूर्णता, %", leak: "रिसाव", burst: "फटना", loss: "आधार से अधिक, m³/h",
     provisional: "अनंतिम (अंतर्वाह के {n} % माप)", notComputed: "नहीं निकाला गया", band: "± {n}",
