@@ -4575,6 +4575,7 @@ export interface components {
          *     loss_m3_h: Excess of the night inflow over its baseline, with half its band.
          *     nights: Nights that the nightly layer has seen; hours likewise.
          *     leak_since: Estimated begin; null where there is none. burst_since likewise.
+         *     area: Where the one that began last may be; null where none runs.
          */
         Leak: {
             leak_probability?: number | null;
@@ -4591,6 +4592,36 @@ export interface components {
             nights: number;
             /** @default 0 */
             hours: number;
+            area?: components["schemas"]["LeakArea"] | null;
+        };
+        /**
+         * LeakArea
+         * @description Where in the district a leak may be: numbers of a model, optimistic.
+         *
+         *     Attributes:
+         *     reason: Why no place is told; empty where some are.
+         *     points: Pressure points that were compared, `SERIAL:TAG`.
+         *     places: The best first.
+         */
+        LeakArea: {
+            reason: string;
+            points: string[];
+            places: components["schemas"]["LeakPlace"][];
+        };
+        /**
+         * LeakPlace
+         * @description A node of the network that a leak may be near to.
+         *
+         *     Attributes:
+         *     match: How alike the change of pressures is to that by a leak there, 1 at best.
+         *     from_best_m: Distance from the best match; null where a position is not known.
+         */
+        LeakPlace: {
+            node: string;
+            match: number;
+            from_best_m: number | null;
+            longitude: number | null;
+            latitude: number | null;
         };
         /**
          * Life

@@ -46,12 +46,12 @@ def leak_area(
         if each.dma_id == dma.dma_id and _is_open_pipe(each)
     }  # fmt: skip
     if not pipes:
-        return LeakArea(reason="no pipes of this district in the network; import them first")
+        return _nowhere("no pipes of this district in the network; import them first")
     inside = {name for each in pipes.values() for name in (each.from_node, each.to_node)}
     nodes = _nodes_of(network, dma, readings, positions, inside)
     if len(nodes) < FEWEST_POINTS:
-        return LeakArea(
-            reason=f"{len(nodes)} pressure points with readings and a node of the network;"
+        return _nowhere(
+            f"{len(nodes)} pressure points with readings and a node of the network;"
             f" {FEWEST_POINTS} are needed"
         )
     before = [
@@ -67,16 +67,20 @@ def leak_area(
         )  # fmt: skip
         found = locate(library, np.array(before), after[None, :])
     except InputError as error:
-        return LeakArea(reason=str(error))
+        return _nowhere(str(error))
     if not found:
-        return LeakArea(reason="pressures have not fallen as by a leak at any node")
+        return _nowhere("pressures have not fallen as by a leak at any node")
     best = network.nodes[found[0].node].position
     return LeakArea(
-        points=sorted(nodes),
+        reason="", points=sorted(nodes),
         places=[
             _place(network, each.node, each.match, best) for each in found[:SHOWN]
         ],
     )  # fmt: skip
+
+
+def _nowhere(reason: str) -> LeakArea:
+    return LeakArea(reason=reason, points=[], places=[])
 
 
 def _is_open_pipe(link: Link) -> bool:

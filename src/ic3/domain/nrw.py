@@ -56,9 +56,9 @@ class LeakArea(msgspec.Struct, frozen=True, kw_only=True):
         places: The best first.
     """
 
-    reason: str = ""
-    points: list[str] = []
-    places: list[LeakPlace] = []
+    reason: str
+    points: list[str]
+    places: list[LeakPlace]
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
