@@ -153,6 +153,20 @@ async def test_a_sensor_that_is_not_good_and_one_that_is_silent_are_findings_of_
     assert trust[1, "DIS_PRES"] < trust[1, "TEMP"]
 
 
+async def test_an_asset_that_falls_silent_is_one_finding_and_not_one_a_tag(
+    plant: AnalysedPlant, database: Database, clock: Clock
+) -> None:
+    bench = Bench(database, clock)
+    begin = clock.now() + timedelta(minutes=5 * FROM)
+    plant.sql("DELETE FROM ic3_rollup_5m WHERE asset_id = 3 AND bucket_at >= %s", begin)
+    await bench.walk(LIVE_STEPS)
+    [finding] = await bench.found()
+    assert (finding.serial_number, finding.cause, finding.tag) == ("A_Station_3", "gap", None)
+    assert finding.sentence.startswith("A_Station_3: brings no values since ")
+    _, evidence = await bench.findings.one(finding.id, None)
+    assert set(evidence["tag_codes"]) == set(TAGS) - {"LAST_INSP_DT"}
+
+
 async def test_a_feed_that_is_silent_is_nobodys_fault(
     plant: AnalysedPlant, database: Database, clock: Clock
 ) -> None:

@@ -1,6 +1,6 @@
 """What the watched assets show now, as sightings: deviations of processes, faults of sensors."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -120,19 +120,28 @@ def _sentence(watched: Watched, places: Any, deviation: Deviation, since: str) -
 
 
 def _of_quality(watched: Watched, moment: Moment) -> Iterable[Sighting]:
-    """Sensors whose readings are not good, jump, or do not come though others of the plant do."""
+    """Sensors whose readings are not good, jump, or do not come though others of the plant do.
+
+    What befalls several tags of an asset at once, for one reason, is one finding of the asset.
+    """
     sensors = watched.sensors
+    alike: dict[tuple[int, str, int], list[int]] = {}
     for flags, known_reason in (
         (sensors.bad, None), (sensors.missing, "gap"), (sensors.jumping, "spikes"),
     ):  # fmt: skip
         for place in np.flatnonzero(flags).tolist():
             asset, tag = watched.owners[place], watched.channels[place][1]
             reason = known_reason or moment.reason_of(asset.serial, tag)
-            steps = sensors.steps_of(place)
-            since = moment.until - steps * STEP
-            words = f"{WORDS.get(reason, reason)} since {moment.clock(since)}"
-            evidence = {"reason": reason, "five_minutes": steps}
-            yield _of_sensor(watched, moment, place, reason, since, words, evidence)
+            key = (asset.register_id, reason, sensors.steps_of(place))
+            alike.setdefault(key, []).append(place)
+    for (_, reason, steps), places in alike.items():
+        since = moment.until - steps * STEP
+        words = f"{WORDS.get(reason, reason)} since {moment.clock(since)}"
+        evidence = {
+            "reason": reason, "five_minutes": steps,
+            "tag_codes": [watched.channels[place][1] for place in places],
+        }  # fmt: skip
+        yield _of_sensor(watched, moment, places, reason, since, words, evidence)
 
 
 def _of_drift(watched: Watched, moment: Moment) -> Iterable[Sighting]:
@@ -145,21 +154,24 @@ def _of_drift(watched: Watched, moment: Moment) -> Iterable[Sighting]:
         )
         evidence = {"reason": "drift", "reference": drift.reference, "recent": drift.recent}
         since = moment.until - timedelta(days=sensor_drift.APART_DAYS)
-        yield _of_sensor(watched, moment, drift.channel, "drift", since, words, evidence)
+        yield _of_sensor(watched, moment, [drift.channel], "drift", since, words, evidence)
 
 
 def _of_sensor(
-    watched: Watched, moment: Moment, place: int, reason: str, since: datetime, words: str,
-    evidence: dict[str, Any],
+    watched: Watched, moment: Moment, places: Sequence[int], reason: str, since: datetime,
+    words: str, evidence: dict[str, Any],
 ) -> Sighting:  # fmt: skip
-    asset, parameter = watched.owners[place], watched.parameters[place]
-    tag = watched.channels[place][1]
+    """Of the one tag at the only place, or of the asset whose tags are at several."""
+    asset = watched.owners[places[0]]
+    names = [watched.parameters[place].name for place in places]
+    tag = watched.channels[places[0]][1] if len(places) == 1 else None
     return Sighting(
-        kind=FindingKind.SENSOR, cause=f"{reason}:{tag}", since=since,
+        kind=FindingKind.SENSOR, cause=reason if tag is None else f"{reason}:{tag}", since=since,
         severity=moment.severity(SENSOR_SEVERITY, asset.register_id),
-        sentence=f"{parameter.name} of {asset.serial}: {words}", asset_id=asset.register_id,
-        serial=asset.serial, category=asset.category, tag=tag, domain=asset.domain,
-        evidence=evidence,
+        sentence=f"{asset.serial}: {words} ({', '.join(names)})" if tag is None
+        else f"{names[0]} of {asset.serial}: {words}",
+        asset_id=asset.register_id, serial=asset.serial, category=asset.category, tag=tag,
+        domain=asset.domain, evidence=evidence,
     )  # fmt: skip
 
 
