@@ -113,6 +113,21 @@ async def test_a_fault_free_stretch_opens_no_finding(
     assert {tag for _, tag in trust} == set(TAGS) - {"LAST_INSP_DT"}
 
 
+async def test_the_past_of_an_asset_is_looked_at_once_it_has_readings_for_half_a_day(
+    plant: AnalysedPlant, database: Database, clock: Clock
+) -> None:
+    steps = {5: 6, STEPS_A_DAY // 2 + 3: 7}
+    for number, register_id in steps.items():
+        plant.asset(register_id, f"A_Station_{register_id}", "station", *TAGS)
+        begin = clock.now().replace(minute=40) - timedelta(minutes=5 * number)
+        plant.put(register_id, begin, {tag: values[:number] for tag, values in running(1).items()})
+    bench = Bench(database, clock)
+    await bench.walk(2)
+    [run, *_] = await bench.analytics.runs(worker="anomaly", limit=1)
+    assert run.judged == 4
+    assert run.reasons == {"no readings, or no model yet": 1, "less than a day of readings": 1}
+
+
 async def test_flow_that_leaves_its_relatives_is_found_with_what_was_expected(
     plant: AnalysedPlant, database: Database, clock: Clock
 ) -> None:

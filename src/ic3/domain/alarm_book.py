@@ -249,13 +249,9 @@ class RuleBook:
 
     def hear(self, speaks: Mapping[str, Speaks]) -> None:
         """Take whether assets speak; of those not named it is not known."""
-        known = np.full(len(self.points.assets), Speaks.UNKNOWN, dtype=np.int64)
-        slots = self.points.slots
-        for serial, each in speaks.items():
-            slot = slots.get(serial)
-            if slot is not None:
-                known[slot.asset] = each
-        self._speaks = known
+        speaks_of, unknown = speaks.get, Speaks.UNKNOWN
+        known = [speaks_of(each.serial, unknown) for each in self.points.assets]
+        self._speaks = np.array(known, dtype=np.int64)
 
     def set_frozen(self, frozen: Iterable[tuple[int, str]]) -> None:
         """Learn which tags, by register id and tag, repeat a number for longer than usual."""

@@ -26,6 +26,7 @@ from ic3.store.pool import Database
 
 MODELS: Final = Actor("analytics", "worker", "server")
 KEPT_DAYS: Final = 30
+AT_A_TIME: Final = 500
 BEYOND: Final = 2**63 - 1
 
 LOG_RUN: Final = """
@@ -208,9 +209,10 @@ class AnalyticsStore:
 
     async def keep_trust(self, sensors: Sequence[SensorTrust]) -> None:
         """Write how far sensors can be trusted."""
-        rows: list[Any] = msgspec.to_builtins(sensors)
         async with self._database.connection() as connection:
-            await connection.execute(KEEP_TRUST, {"rows": Jsonb(rows)})
+            for start in range(0, len(sensors), AT_A_TIME):
+                rows: list[Any] = msgspec.to_builtins(sensors[start : start + AT_A_TIME])
+                await connection.execute(KEEP_TRUST, {"rows": Jsonb(rows)})
 
     async def trust(
         self, scope: list[str] | None, *, now: datetime, below: float | None, serial: str | None,

@@ -9,7 +9,13 @@ from psycopg.types.json import Jsonb
 
 from ic3.analytics import dma
 from ic3.analytics.dma import DMA, refuse_wrong
-from ic3.analytics.dma_register import Instrument, RegisteredArea, definition_of
+from ic3.analytics.dma_register import (
+    METER,
+    PRESSURE,
+    Instrument,
+    RegisteredArea,
+    definition_of,
+)
 from ic3.domain.acts import Actor
 from ic3.domain.etags import still_so
 from ic3.errors import ApiError
@@ -40,11 +46,11 @@ SELECT domain FROM ic3_dma
 WHERE dma_id = %(dma_id)s AND (%(scope)s::text[] IS NULL OR domain = ANY(%(scope)s::text[]))
 """
 INSTRUMENTS: Final = """
-SELECT m.dma_id, m.serialnumber, coalesce(m.category, ''), t.tag_code, coalesce(p.unit, '')
+SELECT m.dma_id, m.serialnumber, m.category, t.tag_code, coalesce(p.unit, '')
 FROM ic3_asset_master m
 JOIN ic3_asset_tag_map t ON t.asset_id = m.asset_id
 JOIN ic3_parameter_master p ON p.param_id = t.param_id
-WHERE m.dma_id = ANY(%(dma_ids)s::text[])
+WHERE m.dma_id = ANY(%(dma_ids)s::text[]) AND m.category = ANY(%(categories)s::text[])
 """
 KNOWN_KEYS: Final = """
 SELECT m.serialnumber || ':' || t.tag_code
@@ -88,9 +94,8 @@ class DmaStore:
                      await (await connection.execute(AREAS)).fetchall()]  # fmt: skip
             if not areas:
                 return 0
-            cursor = await connection.execute(
-                INSTRUMENTS, {"dma_ids": [each.dma_id for each in areas]}
-            )
+            asked = {"dma_ids": [each.dma_id for each in areas], "categories": [METER, PRESSURE]}
+            cursor = await connection.execute(INSTRUMENTS, asked)
             instruments = [Instrument(*row) for row in await cursor.fetchall()]
             made = 0
             for area in areas:

@@ -1,10 +1,12 @@
 """The five-minute roll-ups as arrays: what the analytics are made of, live and of the past."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ic3.analytics.five_minutes import STEP_S, Channel, DayLevels, FiveMinutes
 from ic3.store.pool import Database
@@ -57,6 +59,7 @@ _STEP: Final = np.dtype(
     [("at_s", ">i8"), ("value", ">f8"), ("rows", ">i4"), ("good", ">i4"), ("beyond", ">f8")]
 )
 _DAY: Final = np.dtype([("day", ">i4"), ("mean", ">f8"), ("upper", ">f8")])
+_Content = tuple[int, str, bytes]
 
 
 class FiveMinuteStore:
@@ -78,22 +81,8 @@ class FiveMinuteStore:
         begin_s, end_s = int(from_at.timestamp()), int(until_at.timestamp())
         begin_s -= begin_s % STEP_S
         at_s = np.arange(begin_s, end_s, STEP_S, dtype=np.int64)
-        shape = (len(channels), len(at_s))
-        values = np.full(shape, np.nan)
-        rows, good = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
-        beyond = np.zeros(shape)
-        places = {channel: place for place, channel in enumerate(channels)}
-        for asset_id, tag, content in await self._read(channels, from_at, until_at):
-            place = places.get((asset_id, tag))
-            if place is None:
-                continue
-            found = np.frombuffer(content, dtype=_STEP)
-            step = (found["at_s"] - begin_s) // STEP_S
-            values[place, step] = found["value"]
-            rows[place, step] = found["rows"]
-            good[place, step] = found["good"]
-            beyond[place, step] = found["beyond"]
-        return FiveMinutes(at_s, values, rows, good, beyond)
+        found = await self._read(channels, from_at, until_at)
+        return await asyncio.to_thread(_on_grid, channels, at_s, found)
 
     async def days(self, channels: Sequence[Channel], until_at: datetime, number: int) -> DayLevels:
         """Each gauge on each of the last whole days, from the kept hours.
@@ -130,7 +119,7 @@ class FiveMinuteStore:
 
     async def _read(
         self, channels: Sequence[Channel], from_at: datetime, until_at: datetime
-    ) -> list[tuple[int, str, bytes]]:
+    ) -> list[_Content]:
         """The steps of each channel that has any, and of some that were not asked for."""
         asked = {
             "asset_ids": sorted({asset_id for asset_id, _ in channels}),
@@ -139,3 +128,24 @@ class FiveMinuteStore:
         async with self._database.connection() as connection:
             cursor = await connection.execute(FIVE_MINUTES, asked, binary=True)
             return await cursor.fetchall()
+
+
+def _on_grid(
+    channels: Sequence[Channel], at_s: NDArray[np.int64], contents: Iterable[_Content]
+) -> FiveMinutes:
+    shape = (len(channels), len(at_s))
+    values = np.full(shape, np.nan)
+    rows, good = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
+    beyond = np.zeros(shape)
+    places = {channel: place for place, channel in enumerate(channels)}
+    for asset_id, tag, content in contents:
+        place = places.get((asset_id, tag))
+        if place is None:
+            continue
+        found = np.frombuffer(content, dtype=_STEP)
+        step = (found["at_s"] - at_s[0]) // STEP_S
+        values[place, step] = found["value"]
+        rows[place, step] = found["rows"]
+        good[place, step] = found["good"]
+        beyond[place, step] = found["beyond"]
+    return FiveMinutes(at_s, values, rows, good, beyond)

@@ -13,6 +13,7 @@ from ic3.analytics import asset_groups, sensor_drift
 from ic3.analytics.asset_groups import AssetState
 from ic3.analytics.asset_sightings import Moment, seen
 from ic3.analytics.asset_watch import Watched, judge, trust_of
+from ic3.analytics.five_minutes import FiveMinutes
 from ic3.clock import Clock
 from ic3.domain.analytics_runs import (
     STEP,
@@ -41,6 +42,7 @@ EVERY_S: Final = 60.0
 LONGEST_PAUSE: Final = timedelta(days=1)
 LEARNED_FROM: Final = timedelta(days=7)
 WATCHED_FOR: Final = timedelta(days=1)
+REMEMBERED: Final = timedelta(hours=2)
 PORTION: Final = timedelta(hours=6)
 SAVE_EVERY: Final = timedelta(minutes=30)
 # Fitting shares the interpreter with the sweeps: so long in one round, so many assets a portion.
@@ -142,22 +144,37 @@ class Anomaly:
         watched = await asyncio.to_thread(Watched, register)
         for group in watched.groups.values():
             group.restore(self._states)
-        read = await self._values.read(watched.channels, self._seen - WATCHED_FOR, self._seen)
-        # As expected, as far as anybody knows: the first deviation must not be all there is.
-        inside = np.where(read.rows > 0, 1.0, np.nan)
-
-        def remember() -> None:
-            for step in range(len(read.at_s)):
-                watched.sensors.spikes(read.beyond[:, step])
-                watched.sensors.take(read.rows[:, step], read.good[:, step], inside[:, step])
-
-        await asyncio.to_thread(remember)
+        present = np.append(await self._remember(watched, self._seen), 0)
         for name, group in watched.groups.items():
-            there = np.append(read.rows.sum(axis=1), 0)[watched.places[name]].any(axis=1)
-            # Whoever has readings is worth a look at the past.
-            group.seen_rows[there & (group.seen_rows == 0)] = asset_groups.LEAST_ROWS
+            rows = present[watched.places[name]].max(axis=1)
+            # With readings for half a day there may be more before: that is worth a look.
+            rows[rows >= asset_groups.LEAST_ROWS // 2] = asset_groups.LEAST_ROWS
+            group.seen_rows = np.where(group.seen_rows == 0, rows, group.seen_rows)
         self._watched = watched
         return watched
+
+    async def _remember(
+        self, watched: Watched, until: datetime
+    ) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Show the sensors the last day; answers how many five minutes of it each channel had."""
+        present = np.zeros(len(watched.channels), dtype=np.int64)
+
+        def take(read: FiveMinutes) -> None:
+            for step in range(len(read.at_s)):
+                there = read.rows[:, step] > 0
+                # As expected, so far: the first deviation must not be all there is.
+                inside = np.where(there, 1.0, np.nan)
+                watched.sensors.spikes(read.beyond[:, step])
+                watched.sensors.take(read.rows[:, step], read.good[:, step], inside)
+                present[there] += 1
+
+        at = until - WATCHED_FOR
+        while at < until:
+            # All channels of a large plant fill the memory in a day.
+            read = await self._values.read(watched.channels, at, at + REMEMBERED)
+            await asyncio.to_thread(take, read)
+            at += REMEMBERED
+        return present
 
     async def _load(self) -> None:
         for each in await self._analytics.states(WORKER):
@@ -207,7 +224,7 @@ class Anomaly:
             Round(FindingKind.SENSOR, now, found.sensor, sorted(spoken)),
         ):
             tally.report(*await self._findings.report(round_))
-        await self._analytics.keep_trust(trust_of(watched, until))
+        await self._analytics.keep_trust(await asyncio.to_thread(trust_of, watched, until))
         self._figures.put_findings(await self._findings.worst())
 
     async def _look_for_drift(self, watched: Watched, until: datetime) -> None:
