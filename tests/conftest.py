@@ -70,7 +70,12 @@ def server_dsn() -> Iterator[str]:
     place = Path(tempfile.mkdtemp(prefix="ic3-test-"))
     place.chmod(0o755)
     postgres = EmbeddedPostgres(place / "data", shared_buffers_mib=64)
-    yield asyncio.run(postgres.start())
+    dsn = asyncio.run(postgres.start())
+    # Nobody pulls its plug: a test must not wait for a disk that others keep busy.
+    for setting in ("fsync", "full_page_writes"):
+        _execute(dsn, "ALTER SYSTEM SET {} = off", setting)
+    _execute(dsn, "SELECT pg_reload_conf()")
+    yield dsn
     asyncio.run(postgres.stop())
     shutil.rmtree(place, ignore_errors=True)
 

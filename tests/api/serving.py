@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from patience import PATIENCE_S
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -239,7 +240,7 @@ class Site:
 
     async def exchange(self, sent: bytes, *, bodiless: bool = False) -> Answer:
         """Send bytes, read one answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             writer.write(sent)
             answer = await read_answer(reader, bodiless=bodiless)
@@ -336,10 +337,10 @@ async def serving(
     """
     clock, told = StillClock(), list[Observation]()
     database = Database(
-        dsn or NOWHERE, name="ic3 ingest test", size=2, statement_timeout_s=5, clock=clock
+        dsn or NOWHERE, name="ic3 ingest test", size=2, statement_timeout_s=60, clock=clock
     )
     requests = Database(
-        dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=5, clock=clock,
+        dsn or NOWHERE, name="ic3 api test", size=2, statement_timeout_s=60, clock=clock,
         enter=enter, availability=database.availability,
     )  # fmt: skip
     if dsn is not None:
@@ -533,8 +534,8 @@ def order_parts(
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for what nobody tells; five seconds at most."""
-    async with asyncio.timeout(5):
+    """Wait for what nobody tells."""
+    async with asyncio.timeout(PATIENCE_S):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

@@ -355,7 +355,6 @@ async def test_who_sees_one_domain_makes_assets_there_and_nowhere_else(site: Sit
 # What must never be a 500.
 
 
-@pytest.mark.timeout(60)
 async def test_hostile_texts_are_taken_as_they_are_or_refused(site: Site) -> None:
     for text in HOSTILE:
         await _take(site, text)

@@ -306,7 +306,6 @@ async def test_s24_hostile_files_are_refused_not_met_with_an_error_of_ours(plant
         assert (await hand_in(plant, query, networks.INP.encode())).status in {400, 422}
 
 
-@pytest.mark.timeout(60)
 async def test_s25_a_file_may_be_larger_than_other_bodies_and_no_larger_than_25_mib(
     plant: Site,
 ) -> None:

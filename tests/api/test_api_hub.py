@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+from patience import PATIENCE_S
 from serving import Site, StillClock, envelope, envelopes
 from websockets.asyncio.client import ClientConnection
 
@@ -264,7 +265,7 @@ async def test_frames_of_any_size_are_what_another_library_reads(site: Site) -> 
         texts.append(letter * count + "y" * (size - count * len(letter.encode())))
     assert [len(text.encode()) for text in texts] == sizes
     client = await site.live()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for begin in range(0, len(texts), 20):
             some = texts[begin : begin + 20]
             assert await sent_and_taken(site, client, some) == some

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from following import Follower
+from patience import PATIENCE_S
 from serving import FRIEND, Answer, Site, serving, until
 from test_api_live_socket import bearer, ending, refused
 from websockets.asyncio.client import ClientConnection
@@ -40,7 +41,7 @@ async def dial(site: Site, *, name: str = "asha", more: str = "") -> ClientConne
 
 
 async def frames(client: ClientConnection, number: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return [json.loads(await client.recv()) for _ in range(number)]
 
 
@@ -188,7 +189,7 @@ async def test_at_stop_sockets_and_streams_are_told(site: Site) -> None:
     running.cancel()
     await asyncio.wait([running])
     assert await ending(client) == (1001, "the server is stopping")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert b": 1001 the server is stopping" in await reader.readuntil(b"\r\n0\r\n\r\n")
     writer.close()
     await gone(site)
@@ -276,7 +277,7 @@ async def test_a_socket_cut_two_hundred_times_ends_with_the_servers_state() -> N
         client = await site.dial(f"/ws/v1?{follower.point()[1:]}", headers=headers)
         follower.connected()
         made.settle()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while follower.waits or follower.seq < made.hub._channel_of(None).seq:
                 asked = follower.take(await client.recv())
                 if asked is not None:
@@ -317,7 +318,7 @@ async def events(reader: asyncio.StreamReader) -> AsyncIterator[tuple[str, str, 
 
 async def some(reader: asyncio.StreamReader, number: int) -> list[tuple[str, str, dict[str, Any]]]:
     found: list[tuple[str, str, dict[str, Any]]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async for each in events(reader):
             found.append(each)
             if len(found) == number:
@@ -384,7 +385,7 @@ async def test_a_stream_watches_at_most_fifty(site: Site) -> None:
 async def test_a_stream_ends_with_its_login(site: Site) -> None:
     token = site.token()
     site.clock.advance(599.8)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await site.ask("GET", "/api/stream", token=token)
     assert answer.body.endswith(b": the login has ended\n\n")
     await gone(site)

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import argon2
 import jwt
 import pytest
-from serving import SECRET, Site, StillClock
+from patience import PATIENCE_S
+from serving import SECRET, Site, StillClock, until
 
-from ic3.api.auth import Passwords, Throttle
+from ic3.api.auth import WAITING_LOGINS_LIMIT, Passwords, Throttle
 from ic3.domain.users import Role
 from ic3.errors import ApiError
 from ic3.observations import LoginRefused
@@ -18,6 +20,21 @@ from ic3.store.users import UserStore
 WORD = "correct horse battery"
 # As the product's, but quick: most of these tests are not about the hash.
 QUICK = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class Held(argon2.PasswordHasher):
+    """One that takes as long as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.go = threading.Event()
+
+    def hash(self, *given: Any, **more: Any) -> str:
+        """Wait, then hash."""
+        self.go.wait(PATIENCE_S)
+        return super().hash(*given, **more)
+
+
 STRANGE = [
     "mallory",
     "",
@@ -268,13 +285,14 @@ async def test_tries_that_come_together_are_slowed_too(stored: Site) -> None:
 
 async def test_s01_logins_wait_in_a_bounded_line_and_delay_nobody_else(stored: Site) -> None:
     await UserStore(stored.database).add("asha", QUICK.hash(WORD), Role.VIEWER)
-    stored.passwords._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=2**15, parallelism=1)
+    held = Held()
+    stored.passwords._hasher = held
     logins = asyncio.gather(*(stored.login(f"name {n}", "x") for n in range(60)))
-    await asyncio.sleep(0.05)
-    begun = asyncio.get_running_loop().time()
+    await until(lambda: stored.passwords._waiting == WAITING_LOGINS_LIMIT)
     for _ in range(20):
         assert (await stored.get("/api/monitoring/progress")).status == 200
-    assert asyncio.get_running_loop().time() - begun < 2
+    assert stored.passwords._waiting == WAITING_LOGINS_LIMIT
+    held.go.set()
     refused = [each for each in await logins if each.status == 429]
     words = {each.json()["error"] for each in refused}
     assert "too many logins at once" in words
@@ -292,7 +310,7 @@ async def test_a_try_that_is_cut_off_gives_its_place_back(stored: Site) -> None:
         await writer.drain()
         writer.transport.abort()
     stored.clock.advance(61)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await stored.login("asha", WORD)).status != 200:
             stored.clock.advance(61)
     assert stored.passwords._waiting == 0

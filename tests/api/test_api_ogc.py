@@ -259,7 +259,6 @@ async def test_s19_a_foreign_feature_looks_like_one_that_is_not(plant: Site) -> 
 
 
 @pytest.mark.skipif(GDAL is None, reason="ogrinfo of gdal-bin is not installed")
-@pytest.mark.timeout(60)
 async def test_gdal_opens_it_and_reads_several_pages(plant: Site, tmp_path: Path) -> None:
     token = plant.token()
     address = f"OAPIF:http://127.0.0.1:{plant.port}/api/ogc"

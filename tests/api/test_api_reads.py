@@ -196,7 +196,7 @@ async def test_a_database_that_is_away_holds_a_request_for_seconds_only() -> Non
         ready = await site.ask("GET", "/readyz")
         assert ready.json()["reasons"][0] == "database away since 2026-06-15T01:42:00+00:00"
         assert b"127.0.0.1" not in ready.body
-    assert asyncio.get_running_loop().time() - begun < 8
+    assert asyncio.get_running_loop().time() - begun < 30
 
 
 async def test_readiness_says_each_reason(stored: Site) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from patience import PATIENCE_S
 from serving import NOW, NOW_US, Site, envelope, read_answer, run, serving, until
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -309,7 +310,7 @@ async def test_s19_a_request_of_nobody_is_not_asked_on_behalf_of_the_one_before(
             site.request("GET", "/api/whose", token=site.token())
             + site.request("GET", "/api/whose")
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             first, second = [(await read_answer(reader)).json()["caller"] for _ in range(2)]
         writer.close()
     assert (first, second) == ("*", "")

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from contextlib import closing
 from typing import Any
 
 import jwt
@@ -134,17 +135,17 @@ async def test_s08_headers_that_name_a_key_are_ignored_and_nothing_is_fetched(si
     bait = await asyncio.start_server(lambda *taken: asked.append(taken), "127.0.0.1", 0)
     url = f"http://127.0.0.1:{bait.sockets[0].getsockname()[1]}/keys"
     names = {"kid": "../../etc/passwd", "jku": url, "x5u": url, "x5c": ["QQ=="], "jwk": {"k": "QQ"}}
-    for name, value in names.items():
-        # `kid` is looked up in our own table, where this one is not; the others are ignored.
-        status = 401 if name == "kid" else 200
-        answer = await site.ask("GET", "/api/stats", token=headed(**{name: value}))
-        assert answer.status == status
-        forged = made({"alg": "HS256", "typ": "at+jwt", name: value}, CLAIMS, "k" * 32)
-        assert (await site.ask("GET", "/api/stats", token=forged)).status == 401
-    for kid in ("' OR 1=1 --", url, "/dev/null", "\0"):
-        forged = made({"alg": "HS256", "typ": "at+jwt", "kid": kid}, CLAIMS, "")
-        assert (await site.ask("GET", "/api/stats", token=forged)).status == 401
-    bait.close()
+    with closing(bait):
+        for name, value in names.items():
+            # `kid` is looked up in our own table, where this one is not; the others are ignored.
+            status = 401 if name == "kid" else 200
+            answer = await site.ask("GET", "/api/stats", token=headed(**{name: value}))
+            assert answer.status == status
+            forged = made({"alg": "HS256", "typ": "at+jwt", name: value}, CLAIMS, "k" * 32)
+            assert (await site.ask("GET", "/api/stats", token=forged)).status == 401
+        for kid in ("' OR 1=1 --", url, "/dev/null", "\0"):
+            forged = made({"alg": "HS256", "typ": "at+jwt", "kid": kid}, CLAIMS, "")
+            assert (await site.ask("GET", "/api/stats", token=forged)).status == 401
     assert not asked
 
 

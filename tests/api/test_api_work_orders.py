@@ -437,7 +437,7 @@ async def attach(
 async def test_uploads_that_stand_still_do_not_keep_others_out(
     plant: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "FILE_LIMIT_S", 0.3)
+    monkeypatch.setattr(once, "FILE_LIMIT_S", 1.5)
     order = await made(plant)
     path = f"{ORDERS}/{order['id']}/attachments"
     half = plant.request(
@@ -554,7 +554,6 @@ BODIES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("tail", BODIES)
 async def test_hostile_bodies_are_refused_or_kept_as_text(plant: Site, sql: Any, tail: str) -> None:
     order = await made(plant, team="north")

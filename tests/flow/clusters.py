@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 from driven import alive, free_port, until
+from patience import PATIENCE_S
 from psycopg.conninfo import make_conninfo
 
 from ic3.embedded import postgres
@@ -81,14 +82,14 @@ class Cluster:
             os.chown(self.place, self._account.uid, self._account.gid)
 
     def _ctl(self, act: str, *more: str) -> None:
-        self._run("pg_ctl", act, "-D", str(self.place), "-t", "20", *more)
+        self._run("pg_ctl", act, "-D", str(self.place), "-t", f"{PATIENCE_S:.0f}", *more)
 
     def _run(self, tool: str, *arguments: str) -> None:
         who = self._account
         # Not captured: the server that pg_ctl leaves behind would hold the pipe open.
         with (self.place.parent / f"{self.place.name}-{tool}.log").open("ab") as log:
             subprocess.run(
-                [str(self._bin / tool), *arguments], cwd="/", check=True, timeout=30,
+                [str(self._bin / tool), *arguments], cwd="/", check=True, timeout=PATIENCE_S,
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, user=who.uid if who.switch else None,
                 group=who.gid if who.switch else None, extra_groups=[] if who.switch else None,

@@ -84,7 +84,7 @@ def measure(place: Path, *, away_s: float, interval_s: float) -> dict[str, Any]:
             median, high = product.one(SPOOL_SHARE)
             telemetry = product.one("SELECT count(*) FROM telemetry")
             log = product.log.read_text(errors="replace")
-            product.stop()
+            assert product.stop(limit_s=5) == 0
     finally:
         gateway.close()
     names = ("sweeps", "accepted", "stored", "duplicate", "dead", "gap", "unbalanced")

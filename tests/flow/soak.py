@@ -90,7 +90,7 @@ def measure(place: Path, *, minutes: float, warm_min: float, interval_s: float) 
             sums = dict(zip(names, product.sql(SWEEPS)[0], strict=True))
             of_sweep, of_run = product.sql(SPOOL_SHARE)[0]
             log = product.log.read_text(errors="replace")
-            product.stop()
+            assert product.stop(limit_s=5) == 0
     finally:
         gateway.close()
     return {

@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from driven import Product, ic3_here, until
-
-pytestmark = pytest.mark.timeout(120)
 
 # Low for every gauge, so that alarms are certain.
 RULES = (
@@ -40,7 +37,7 @@ def test_alarms_are_listed_acknowledged_shelved_and_survive_a_kill(own_place: Pa
     assert "start ic3 serve" in nothing.stderr
     file = own_place / "rules.csv"
     with Product(own_place, MONITORING_POLL_INTERVAL="1") as product:
-        product.start().until_ready(60)
+        product.start().until_ready()
         file.write_text(RULES + "bad,high,PRESSURE,,,\n", encoding="utf-8")
         bad = run(own_place, "rules", "import", str(file), code=1)
         assert bad.stdout == "line 3: a high rule needs a limit\n"
@@ -52,7 +49,7 @@ def test_alarms_are_listed_acknowledged_shelved_and_survive_a_kill(own_place: Pa
         run(own_place, "rules", "import", str(file))
         assert "'=not a formula" in run(own_place, "rules", "export").stdout
 
-        first, second, *_ = until(lambda: low(own_place), 30, "alarms of the rule")
+        first, second, *_ = until(lambda: low(own_place), what="alarms of the rule")
         assert (first["priority"], first["state"]) == (2, "unacknowledged")
         listed = run(own_place, "--priority", "2")
         assert first["source"] in listed.stdout
@@ -86,12 +83,12 @@ def test_alarms_are_listed_acknowledged_shelved_and_survive_a_kill(own_place: Pa
         unknown = ic3_here(own_place, "asset", "show", "nothing / such")
         assert (unknown.returncode, unknown.stdout) == (1, "")
         assert "neither in the register nor at the gateway" in unknown.stderr
-        kpi = until(lambda: (found := read(own_place, "kpi"))["calls"] and found, 10)
+        kpi = until(lambda: (found := read(own_place, "kpi"))["calls"] and found)
         assert kpi["acknowledgement"]["acknowledged"] == 1
 
         product.kill()
         assert "does not answer" in run(own_place, code=5).stderr
-        product.start().until_ready(60)
+        product.start().until_ready()
         (held,) = low(own_place, "--state", "shelved")
         assert held["id"] == second["id"]
         again = {each["id"]: each for each in low(own_place)}[first["id"]]

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
-import pytest
 from analysed import AnalysedPlant
 from driven import ic3_here
 
 from ic3.store.presence import HOLD, LOCK_KEY
 
-pytestmark = pytest.mark.timeout(120)
 BEGIN = datetime(2026, 6, 1, 18, 30, tzinfo=UTC)
 FINDING = """
 INSERT INTO ic3_finding (kind, cause, asset_id, serial, category, opened_at, since, last_seen_at,

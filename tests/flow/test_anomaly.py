@@ -20,7 +20,6 @@ from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.pool import Database
 from ic3.workers.anomaly import Anomaly
 
-pytestmark = pytest.mark.timeout(180)
 DELHI: Final = ZoneInfo("Asia/Kolkata")
 TAGS: Final = ("PUMP_FLOW", "DIS_PRES", "PUMP_KW", "TEMP", "LAST_INSP_DT")
 PUMPS: Final = (1, 2, 3, 4)

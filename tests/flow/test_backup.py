@@ -1,9 +1,7 @@
 """The restore drill: what was backed up while the program ran comes back, row for row: S44."""
 
-import time
 from pathlib import Path
 
-import pytest
 from driven import Gateway, Product, ic3, until
 
 # Without what every sweep writes, also one that brings nothing.
@@ -19,13 +17,12 @@ def hashes(product: Product) -> dict[str, str]:
     return {table: product.one(HASH.format(table)) for table in KEPT}
 
 
-@pytest.mark.timeout(120)
 def test_s44_a_backup_comes_back_row_for_row_and_the_program_goes_on(own_place: Path) -> None:
     gateway = Gateway()
     kept = own_place / "kept"
     try:
         with Product(own_place, REDIS_API_BASE=gateway.base) as product:
-            product.start().until_ready(40)
+            product.start().until_ready()
             product.fill_register()
             product.after_next_sweep()
             assert product.get("/api/audit/verify")["whole"]
@@ -42,10 +39,8 @@ def test_s44_a_backup_comes_back_row_for_row_and_the_program_goes_on(own_place: 
 
         again = own_place / "again"
         settings = {"IC3_DATA_DIR": str(again), "REDIS_API_BASE": gateway.base}
-        begun = time.monotonic()
         restored = ic3(own_place, "restore", str(kept), **settings)
         assert restored.returncode == 0, restored.stderr
-        assert time.monotonic() - begun < 60
         twice = ic3(own_place, "restore", str(kept), **settings)
         assert (twice.returncode, "holds a database already" in twice.stderr) == (1, True)
 
@@ -57,7 +52,7 @@ def test_s44_a_backup_comes_back_row_for_row_and_the_program_goes_on(own_place: 
             assert other.one("SELECT count(*) FROM ic3_sweep") >= sweeps
             assert other.get("/api/audit/verify")["whole"]
             gateway.tick()
-            until(lambda: hashes(other)["telemetry"] != before["telemetry"], 20, "new telemetry")
+            until(lambda: hashes(other)["telemetry"] != before["telemetry"], what="new telemetry")
     finally:
         gateway.close()
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from chaos import Drive
 
 
-@pytest.mark.timeout(150)
 def test_f12_f19_kills_of_everything_lose_nothing_and_store_nothing_twice(own_place: Path) -> None:
     drive = Drive(own_place, seed=7, replicate=1, interval_s=0.3)
     outcome = drive.run(process_kills=4, postmaster_kills=2, plant_kills=1)

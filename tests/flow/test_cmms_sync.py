@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import pytest
 from driven import Product, children, until, until_dead
+from patience import PATIENCE_S
 
 SYNC = "/api/admin/cmms/sync"
 ENTERED = "SELECT count(*) FROM ic3_asset_master WHERE traceability_id IS NOT NULL"
@@ -20,14 +20,13 @@ def send(address: str, body: object = None, *, token: str = "", method: str = "P
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = json.dumps(body).encode()
-    with urlopen(Request(address, data, headers, method=method), timeout=60) as answer:
+    with urlopen(Request(address, data, headers, method=method), timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
-@pytest.mark.timeout(120)
 def test_a_synchronisation_that_is_killed_goes_on_and_overwrites_nothing(own_place: Path) -> None:
     with Product(own_place) as product:
-        product.start().until_ready(40)
+        product.start().until_ready()
         first, second = product.sql(
             "SELECT serialnumber FROM ic3_asset_master ORDER BY asset_id LIMIT 2"
         )
@@ -41,11 +40,11 @@ def test_a_synchronisation_that_is_killed_goes_on_and_overwrites_nothing(own_pla
         target = f"{product.base}{SYNC}?batch=1000"
         cut = threading.Thread(target=_ask, args=(target, product.token), daemon=True)
         cut.start()
-        until(lambda: product.one("SELECT success + failed FROM ic3_cmms_sync") > 30, 30)
+        until(lambda: product.one("SELECT success + failed FROM ic3_cmms_sync") > 30)
         below = children(product.pid)
         product.kill()
         until_dead(below)
-        product.start().until_ready(40)
+        product.start().until_ready()
         place = product.one("SELECT success + failed FROM ic3_cmms_sync")
         assert product.one("SELECT ended_at FROM ic3_cmms_sync") is None
         number = product.one(ENTERED)

@@ -14,8 +14,6 @@ from driven import Product, children, free_port, ic3, ic3_here, live_path, reque
 from ic3 import __version__
 from ic3.store.migrate import migrations
 
-pytestmark = pytest.mark.timeout(60)
-
 APPLY = [f"apply {each.version:04d}_{each.name}\n" for each in migrations()]
 RUN_KEYS = [
     "id", "run_at", "keys_scanned", "matched", "unmatched", "rows_inserted", "tags_skipped",
@@ -371,7 +369,7 @@ def test_good_files_make_the_next_run_match(site: Site, own_place: Path) -> None
         rows = until(lambda: product.get(live_path(serial))["monitoring"], what="its readings")
         assert [row["tag_code"] for row in rows] == ["HEALTH_SCORE", "MAINT_FLAG"]
         # Its past too, from first sight.
-        until(lambda: product.broken() == {}, 20, "rows of all telemetry")
+        until(lambda: product.broken() == {}, what="rows of all telemetry")
         acts = [each["what"] for each in product.get("/api/audit?limit=5")["acts"]]
         assert {"register imported", "tagmap imported", "replay asked for"} <= set(acts)
 

@@ -8,8 +8,6 @@ import psycopg
 import pytest
 from driven import Gateway, Product, until
 
-pytestmark = pytest.mark.timeout(60)
-
 OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 READ_ONLY = f"""
 ALTER ROLE CURRENT_USER IN DATABASE %s SET default_transaction_read_only = on; {OTHERS}
@@ -68,15 +66,15 @@ def test_f16_f17_what_cannot_be_written_now_waits_in_the_spool_and_is_stored_lat
             product.start().until_ready()
             assert product.token  # before logins need the database
             with refusing_now(fresh_dsn):
-                waiting = until(lambda: _four_or_more(product), 20, "sweeps in the spool")
+                waiting = until(lambda: _four_or_more(product), what="sweeps in the spool")
                 newest = product.get("/api/telemetry?limit=1")["telemetry"][0]["received_at"]
                 until(
                     lambda: product.get("/api/telemetry?limit=1")["telemetry"][0]["received_at"]
                     > newest,
-                    10, "news that are served while nothing can be stored",
+                    what="news that are served while nothing can be stored",
                 )  # fmt: skip
             assert waiting >= 4
-            until(lambda: product.get("/api/stats")["spool"]["sweeps"] == 0, 30, "an empty spool")
+            until(lambda: product.get("/api/stats")["spool"]["sweeps"] == 0, what="an empty spool")
             gateway.fault("hang", target="list")
             sums = product.sql(
                 "SELECT sum(accepted), sum(stored) + sum(duplicate), sum(dead) + sum(gap)"
@@ -85,7 +83,7 @@ def test_f16_f17_what_cannot_be_written_now_waits_in_the_spool_and_is_stored_lat
             assert sums[0] == sums[1] > 557 * 4
             assert sums[2] == 0
             assert product.one("SELECT count(*) FROM dead_letter") == 0
-            until(lambda: product.broken() == {}, 10, "whole tables")
+            until(lambda: product.broken() == {}, what="whole tables")
             assert not any("Traceback" in line for line in product.lines)
     finally:
         gateway.close()

@@ -1,10 +1,8 @@
 """Every operation of the OpenAPI document, with requests made from it; see `make fuzz-api`."""
 
-import pytest
 from fuzz_api import run
 
 
-@pytest.mark.timeout(180)
 def test_s24_no_request_of_the_document_is_an_error_of_ours() -> None:
     found, report = run(examples=2, seed=20261126)
     assert found["cases"] > 100

@@ -11,8 +11,6 @@ import psycopg
 import pytest
 from driven import ic3_here
 
-pytestmark = pytest.mark.timeout(60)
-
 # Inside the span, and just outside it on both sides.
 FILL = """
 INSERT INTO ic3_ingest_run_log (run_at, keys_scanned, matched, unmatched, tags_skipped) VALUES

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import psycopg
-import pytest
 from driven import INVARIANTS, STALE_LATEST
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
@@ -394,7 +393,6 @@ class PipelineModel(RuleBasedStateMachine):
             shutil.rmtree(self.place)
 
 
-@pytest.mark.timeout(120)
 def test_f12_f14_f18_f19_f23_any_order_of_faults_loses_nothing_and_stores_nothing_twice(
     fresh_dsn: str,
 ) -> None:

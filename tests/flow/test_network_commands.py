@@ -9,8 +9,6 @@ import psycopg
 import pytest
 from driven import ic3_here
 
-pytestmark = pytest.mark.timeout(60)
-
 SMALL = Path(__file__).parents[1] / "unit" / "networks.py"
 VALVE = """
 INSERT INTO ic3_network_valve VALUES ('SV1', 'P2', 'J1', 'sluice 1'), ('SV2', 'P3', 'J2', NULL),

@@ -68,7 +68,6 @@ async def filled(database: Database) -> tuple[NetworkStore, Plant]:
     return NetworkStore(database), plant
 
 
-@pytest.mark.timeout(180)
 async def test_from_inp_to_tables_to_inp_gives_the_same_hydraulics(database: Database) -> None:
     store, plant = await filled(database)
     text, tables = plant.network_tables()

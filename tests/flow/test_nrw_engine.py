@@ -22,7 +22,6 @@ from ic3.store.nrw import NrwStore
 from ic3.store.pool import Database
 from ic3.workers.nrw import Nrw
 
-pytestmark = pytest.mark.timeout(120)
 DELHI = ZoneInfo("Asia/Kolkata")
 DAYS = 30
 MORE_STEPS = 86  # up to 01:40 UTC

@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 
 import psycopg
-import pytest
 from driven import ic3_here
-
-pytestmark = pytest.mark.timeout(60)
 
 FILL = """
 INSERT INTO ic3_work_order (kind, state, priority, title, created_at, created_by, updated_at,

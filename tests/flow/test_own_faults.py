@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from patience import PATIENCE_S
 
 from ic3.app.serve import serve
 from ic3.clock import Clock
@@ -13,7 +14,6 @@ from ic3.settings import load
 from ic3.store.telemetry import TelemetryStore
 
 
-@pytest.mark.timeout(40)
 async def test_an_unforeseen_fault_of_a_save_is_told_and_the_sweep_is_stored_all_the_same(
     fresh_dsn: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +37,7 @@ async def test_an_unforeseen_fault_of_a_save_is_told_and_the_sweep_is_stored_all
     told: list[Observation] = []
     stop = asyncio.Event()
     runs: list[tuple[Any, ...]] = []
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(serve(settings, clock=Clock(), observe=told.append, stop=stop))
         async with await psycopg.AsyncConnection.connect(fresh_dsn, autocommit=True) as connection:
             while len(runs) < 4:

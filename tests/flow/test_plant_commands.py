@@ -9,14 +9,13 @@ import pytest
 from driven import Product, history_path, ic3, ic3_here, live_path, request, until
 
 METER, POINT = "Azadpur_BFM_6", "Azadpur_PT_6"
-pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture(scope="module")
 def product(module_place: Path) -> Iterator[Product]:
     with Product(module_place, "demo", MONITORING_POLL_INTERVAL="1") as product:
-        product.start().until_ready(30)
-        product.line("done in", 30)
+        product.start().until_ready()
+        product.line("done in")
         yield product
 
 
@@ -41,12 +40,12 @@ def test_newcomer_starts_and_ends_a_fault_from_the_help_alone(product: Product) 
         rows = product.get(live_path(METER))["monitoring"]
         return float(next(row["value_num"] for row in rows if row["tag_code"] == "FLOW_RATE"))
 
-    until(lambda: flow() > before["FLOW_RATE"] + 60, what="more inflow", seconds=15)
+    until(lambda: flow() > before["FLOW_RATE"] + 60, what="more inflow")
     listed = json.loads(ic3_here(place, "plant", "faults", "list", "--json").stdout)
     assert int(number) in [each["number"] for each in listed["faults"]]
     ended = ic3_here(place, "plant", "faults", "end", number)
     assert (ended.returncode, "has ended" in ended.stderr) == (0, True)
-    until(lambda: flow() < before["FLOW_RATE"] + 40, what="as before", seconds=15)
+    until(lambda: flow() < before["FLOW_RATE"] + 40, what="as before")
 
 
 def test_demo_lets_something_happen_within_five_minutes(product: Product) -> None:
@@ -102,8 +101,8 @@ def test_product_never_asks_for_the_truth(product: Product) -> None:
 
 def test_history_fills_the_past_and_is_told_to_nobody(own_place: Path) -> None:
     with Product(own_place, MONITORING_POLL_INTERVAL="1") as product:
-        product.start().until_ready(30)
-        product.line("done in", 30)
+        product.start().until_ready()
+        product.line("done in")
         newest = product.get("/api/telemetry?limit=1")["telemetry"][0]["received_at"]
         runs = product.one("SELECT max(id) FROM ic3_ingest_run_log")
         outcome = ic3(own_place, "plant", "backfill", "--days", "0.01", "--json")
@@ -139,7 +138,7 @@ def test_history_fills_the_past_and_is_told_to_nobody(own_place: Path) -> None:
 def assert_past_is_served(product: Product) -> None:
     """What was filled in is rolled up, and the same by every way."""
     ended = "SELECT count(*) FROM ic3_rollup_dirty WHERE bucket_at < now() - interval '11 minutes'"
-    until(lambda: product.one(ended) == 0, what="the roll-up", seconds=20)
+    until(lambda: product.one(ended) == 0, what="the roll-up")
     begin, end = product.sql(
         "SELECT to_char(h - interval '2 hours', t), to_char(h + interval '1 hour', t)"
         " FROM date_trunc('hour', now()) h, (VALUES ('YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) AS x (t)"
@@ -168,10 +167,8 @@ def test_history_before_the_first_start_is_where_the_plant_goes_on(own_place: Pa
     assert outcome.returncode == 0, outcome.stderr
     with Product(own_place, MONITORING_POLL_INTERVAL="1") as product:
         product.start()
-        until(
-            lambda: product.get(live_path(METER))["count"] == 5, what="history served", seconds=20
-        )
-        product.until_ready(30)
+        until(lambda: product.get(live_path(METER))["count"] == 5, what="history served")
+        product.until_ready()
         totals = product.sql(
             "SELECT (values ->> 'TOTALISER')::float8 FROM telemetry WHERE asset_id = %s"
             " ORDER BY occurred_at", METER,

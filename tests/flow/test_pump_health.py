@@ -20,7 +20,6 @@ from ic3.store.pool import Database
 from ic3.store.pump_health import PumpStore
 from ic3.workers.pump_health import PumpHealth
 
-pytestmark = pytest.mark.timeout(120)
 DAYS = 30
 WORN_FROM = 20
 MORE_STEPS = 86  # up to 01:40 UTC

@@ -7,8 +7,6 @@ import psycopg
 import pytest
 from driven import ic3_here
 
-pytestmark = pytest.mark.timeout(60)
-
 FILL = """
 INSERT INTO ic3_asset_master (serialnumber, name, site, entered)
     VALUES ('A_Pump_1', 'Ours', 'North', '{"name": {"by": "asha"}}'), ('=B_SV_2', 'V', NULL, '{}');

@@ -23,7 +23,6 @@ from ic3.store.pool import Database
 from ic3.store.register import RegisterStore
 from ic3.workers.anomaly import Anomaly
 
-pytestmark = pytest.mark.timeout(300)
 LEARNED: Final = 5 * 288
 LIVE: Final = 72
 FAULTS_AT: Final = LEARNED + 12

@@ -10,8 +10,6 @@ import psycopg
 import pytest
 from driven import ic3_here
 
-pytestmark = pytest.mark.timeout(60)
-
 PUMPS = ("A_Pump_1", "=B_Pump_2")
 FILL = """
 INSERT INTO ic3_asset_master (serialnumber, category) VALUES ('A_Pump_1', 'pump'),

@@ -9,10 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
 from driven import Product, environment, ic3_here
-
-pytestmark = pytest.mark.timeout(90)
+from patience import PATIENCE_S
 
 KEY = "planted-secret-of-a-webhook"
 SMTP = "smtp://ic3:planted-password@127.0.0.1:1"
@@ -52,19 +50,19 @@ def test_the_feed_is_followed_and_a_route_is_tried(own_place: Path) -> None:
     with Product(
         own_place, IC3_SMTP_URL=SMTP, IC3_WEBHOOK_ALLOW_PRIVATE="1", MONITORING_POLL_INTERVAL="1"
     ) as product:
-        product.start().until_ready(60)
+        product.start().until_ready()
         following = tail(own_place, "--json")
         assert following.stdout is not None
         line = json.loads(following.stdout.readline())
         assert set(line) == {"occurred_at", "asset_id", "domain", "changed", "quality", "alarm"}
         following.send_signal(signal.SIGINT)
-        following.communicate(timeout=10)
+        following.communicate(timeout=PATIENCE_S)
         assert following.returncode == 130
         with tail(own_place) as cut:
             assert cut.stdout is not None
             assert "quality" in cut.stdout.readline()
             cut.stdout.close()
-            assert cut.wait(15) == 0
+            assert cut.wait(PATIENCE_S) == 0
         made = product.send(
             "POST",
             "/api/notifications/routes",
@@ -79,8 +77,7 @@ def test_the_feed_is_followed_and_a_route_is_tried(own_place: Path) -> None:
         made = product.send("POST", "/api/notifications/routes", people)
         tried = product.send("POST", f"/api/notifications/routes/{made['id']}/test")
         assert tried["why"] == "the mail server failed (ConnectionRefusedError)"
-        code, seconds = product.stop()
-        assert (code, seconds < 5) == (0, True)
+        assert product.stop() == 0
         assert "planted" not in "\n".join(product.lines)
     receiver.shutdown()
     receiver.server_close()

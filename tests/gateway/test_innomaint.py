@@ -6,11 +6,12 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from ic3.errors import CmmsError, SettingsError
 from ic3.gateway import innomaint
@@ -68,9 +69,11 @@ async def asking(
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     server.port = listening.sockets[0].getsockname()[1]
     more = {"rate_per_s": 1000.0, "timeout_s": 0.3, **more}
-    async with InnomaintClient(base.format(server.port), **more) as client:
-        yield client, server
-    listening.close()
+    try:
+        async with InnomaintClient(base.format(server.port), **more) as client:
+            yield client, server
+    finally:
+        listening.close()  # a loop that is closed before it hangs
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +130,7 @@ async def test_a_second_try_where_it_may_help(first: bytes | None) -> None:
         (http(418), "status 418", 1),
         (http(302, headers="Location: http://127.0.0.1:1/x\r\n"), "points elsewhere", 1),
         (http(500), "status 500", 3),
-        (None, "no answer within 0.3 s", 3),
+        (None, "no answer within 1 s", 3),
         (http(200, b"<!doctype html>"), "not JSON", 1),
         (http(200, b"\xff"), "not JSON", 1),
         (http(200, b"[" * 100_000), "not JSON", 1),
@@ -143,7 +146,7 @@ async def test_a_second_try_where_it_may_help(first: bytes | None) -> None:
 async def test_what_is_no_answer_has_its_words(
     answer: bytes | None, words: str, asked: int
 ) -> None:
-    async with asking(answer, timeout_s=0.3) as (client, server):
+    async with asking(answer, timeout_s=1.0) as (client, server):
         with pytest.raises(CmmsError, match=words):
             await client.asset(SERIAL)
         assert len(server.heads) == asked
@@ -165,13 +168,13 @@ async def test_a_dripping_answer_ends_by_the_total_deadline() -> None:
     listening = await asyncio.start_server(drip, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     began = asyncio.get_running_loop().time()
-    async with InnomaintClient(
-        f"http://127.0.0.1:{port}", timeout_s=0.2, rate_per_s=1000
-    ) as client:
-        with pytest.raises(CmmsError, match="no answer"):
-            await client.asset(SERIAL)
-    assert asyncio.get_running_loop().time() - began < 2
-    listening.close()
+    with closing(listening):
+        async with InnomaintClient(
+            f"http://127.0.0.1:{port}", timeout_s=0.2, rate_per_s=1000
+        ) as client:
+            with pytest.raises(CmmsError, match="no answer"):
+                await client.asset(SERIAL)
+    assert asyncio.get_running_loop().time() - began < 20
 
 
 async def test_it_is_never_asked_faster_than_it_may() -> None:
@@ -216,18 +219,18 @@ async def test_s31_a_certificate_must_prove_the_host_to_the_authority_that_is_se
     server = Server(GOOD)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
     port = listening.sockets[0].getsockname()[1]
-    async with InnomaintClient(
-        f"https://{host}:{port}", timeout_s=5, rate_per_s=99,
-        ca_file=certificate[0] if ca else None,
-    ) as client:  # fmt: skip
-        if good:
-            assert (await client.asset(SERIAL))["barcode"] == "IC3-1"
-        else:
-            with pytest.raises(CmmsError, match="certificate was refused") as caught:
-                await client.asset(SERIAL)
-            assert caught.value.away
+    with closing(listening):
+        async with InnomaintClient(
+            f"https://{host}:{port}", timeout_s=PATIENCE_S, rate_per_s=99,
+            ca_file=certificate[0] if ca else None,
+        ) as client:  # fmt: skip
+            if good:
+                assert (await client.asset(SERIAL))["barcode"] == "IC3-1"
+            else:
+                with pytest.raises(CmmsError, match="certificate was refused") as caught:
+                    await client.asset(SERIAL)
+                assert caught.value.away
     assert len(server.heads) == int(good)
-    listening.close()
 
 
 def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 import pytest
+from patience import PATIENCE_S
 from receivers import KEY, Receiver, verified
 
 from ic3.clock import Clock
@@ -85,8 +86,8 @@ class Site:
             assert not task.done(), task.exception()
         finally:
             task.cancel()
-            done, _ = await asyncio.wait({task}, timeout=1)
-            assert done, "it did not stop within a second"
+            done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
+            assert done, "it did not stop"
 
     async def states(self) -> list[str]:
         return [each.state for each in await self.all()]
@@ -96,8 +97,8 @@ class Site:
         return found[::-1]
 
 
-async def until(true: Callable[[], Any], seconds: float = 8) -> None:
-    async with asyncio.timeout(seconds):
+async def until(true: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             found = true()
             if asyncio.iscoroutine(found):
@@ -209,23 +210,15 @@ async def test_a_crash_between_sending_and_noting_sends_again_with_the_same_id(
 async def test_a_route_that_hangs_delays_no_other_and_no_stop(
     database: Database, receiver: Receiver
 ) -> None:
-    other = await _second(receiver)
     site = Site(database, Webhook(clock=Clock(), allow_private=True))
     await site.route("hangs", receiver.url)
-    await site.route("works", other.url)
     receiver.answers = ["hang"] * 9
-    async with site.working():
+    async with Receiver().serving() as other, site.working():
+        await site.route("works", other.url)
         for number in range(5):
             site.raise_alarm(f"PUMP_{number}")
-        await until(lambda: len(other.seen) == 5, seconds=3)
+        await until(lambda: len(other.seen) == 5)
         assert len(receiver.seen) == 1
-    other.close()
-
-
-async def _second(_: Receiver) -> Receiver:
-    other = Receiver()
-    await other.open()
-    return other
 
 
 async def test_one_that_is_refused_again_and_again_steps_behind_the_others(

@@ -86,8 +86,10 @@ def target(serial: str) -> str:
 async def serving(*, bare_list: bool = False) -> AsyncIterator[Server]:
     gateway = PlantGateway(begun(), interval_s=0, bare_list=bare_list)
     server = await gateway.listen("127.0.0.1", 0)
-    yield Server(gateway, server.sockets[0].getsockname()[1])
-    gateway.close(server)
+    try:
+        yield Server(gateway, server.sockets[0].getsockname()[1])
+    finally:
+        gateway.close(server)
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """The gateway in front of a real Redis server gives the same telemetry as from memory."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from driven import free_port
+from patience import PATIENCE_S
 
 from ic3.gateway.client import RedisRESTClient
 from ic3.simulator.clock import SECOND_NS, PlantClock
@@ -16,10 +17,9 @@ from ic3.simulator.plant import Plant
 from ic3.simulator.redis_source import RedisSource
 
 SERVER = shutil.which("redis-server")
-pytestmark = [
-    pytest.mark.skipif(SERVER is None, reason="redis-server is not installed; apt-get install it"),
-    pytest.mark.timeout(60),
-]
+pytestmark = pytest.mark.skipif(
+    SERVER is None, reason="redis-server is not installed; apt-get install it"
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis of this module's own."""
     assert SERVER is not None
     place: Path = tmp_path_factory.mktemp("redis")
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place)],
         stdout=subprocess.PIPE,
@@ -41,7 +40,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"redis://127.0.0.1:{port}/0"
     process.terminate()
     process.stdout.close()
-    process.wait(5)
+    process.wait(PATIENCE_S)
 
 
 @asynccontextmanager
@@ -52,9 +51,11 @@ async def serving(source: RedisSource | None) -> AsyncIterator[tuple[PlantGatewa
     clock = PlantClock(wall_ns=lambda: 1_781_487_000 * SECOND_NS)
     gateway = PlantGateway(plant, interval_s=0, source=source, clock=clock)
     server = await gateway.listen("127.0.0.1", 0)
-    yield gateway, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    gateway.close(server)
-    plant.close()
+    try:
+        yield gateway, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        gateway.close(server)
+        plant.close()
 
 
 async def swept(source: RedisSource | None, mget_path: str | None = None) -> dict[str, str]:

@@ -62,8 +62,10 @@ async def own_database(fresh_dsn: str, clock: Clock) -> AsyncIterator[Database]:
 async def _pool(dsn: str, clock: Clock) -> AsyncIterator[Database]:
     pool = Database(dsn, name="ic3 test", size=3, statement_timeout_s=20, clock=clock)
     await pool.open()
-    yield pool
-    await pool.close()
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 def _runner(connection: psycopg.Connection[tuple[Any, ...]]) -> Sql:

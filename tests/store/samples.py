@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from patience import PATIENCE_S
+
 from ic3.domain.envelope import Envelope, Value, parse
 from ic3.domain.sweeps import Sweep
 from ic3.store.telemetry import TelemetryStore
@@ -76,9 +78,9 @@ async def save_sweep(store: TelemetryStore, sweep: Sweep, *, now_us: int = NOW_U
     return sweep
 
 
-async def until_blocked(sql: Sql, *, seconds: float = 10) -> int:
+async def until_blocked(sql: Sql) -> int:
     """The process id of the backend of this database that waits for a lock of a table."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             waiting = sql(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"

@@ -130,7 +130,6 @@ def _three_within(times: list[datetime]) -> bool:
     )
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_figures_are_those_of_the_raw_history(
     database: Database, sql: Sql, seed: int

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from samples import NOW_US, Sql
 
 from ic3.app.restore import restore_alarms, restore_rules
@@ -72,7 +73,7 @@ class Site:
         )  # fmt: skip
 
     async def until_written(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.journal):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -97,7 +98,7 @@ async def test_alarm_acknowledged_while_the_database_is_away_is_written_later(
     with site.journal.by(ASHA):
         site.alarms.acknowledge(1, who="asha", at_us=NOW_US + 1)
     assert site.alarms.get(1).state is AlarmState.ACKNOWLEDGED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while site.store.tried < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert sql("SELECT state FROM ic3_alarm") == [("unacknowledged",)]

@@ -117,7 +117,6 @@ def book() -> Book:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@pytest.mark.timeout(60)
 async def test_any_acts_in_any_batches_with_repeats_are_restored_as_in_memory(
     steps: list[tuple[Any, ...]], store: AlarmStore, sql: Sql
 ) -> None:

@@ -32,8 +32,8 @@ def product(browser: Browser) -> Iterator[Product]:
     del browser
     with place() as found, Product(found, "demo", MONITORING_POLL_INTERVAL="2") as product:
         product.start()
-        product.line("done in", 120)
-        yield product.until_ready(30)
+        product.line("done in")
+        yield product.until_ready()
 
 
 @pytest.fixture

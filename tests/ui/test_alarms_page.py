@@ -33,7 +33,7 @@ def open_alarms(product: Product, words: str) -> list[int]:
 def alarm(product: Product) -> Iterator[int]:
     """A critical alarm of a valve that stays."""
     number = rule(product, WORDS, "WO_STS")
-    yield until(lambda: open_alarms(product, WORDS), 20, "the alarm")[0]
+    yield until(lambda: open_alarms(product, WORDS), what="the alarm")[0]
     product.send("DELETE", f"/api/alarm-rules/{number}")
 
 

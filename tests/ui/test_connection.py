@@ -24,17 +24,17 @@ def test_a_killed_server_is_said_at_once_and_comes_back_without_a_reload(
     with Product(
         own_place, "demo", MONITORING_POLL_INTERVAL="2", IC3_PORT=str(free_port())
     ) as product:
-        product.start().line("done in", 40)
+        product.start().line("done in")
         for looking in profile(browser, product):
             page = looking.log_in("/settings")
             page.get_by_label("New password").fill("typed before")
             product.kill()
             expect(page.get_by_role("alert")).to_contain_text("Connection to the server lost")
             expect(page.get_by_text("Connection lost", exact=True)).to_be_visible()
-            product.start().line("done in", 40)
+            product.start().line("done in")
             expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=40_000)
             expect(page.get_by_label("New password")).to_have_value("typed before")
-        assert product.stop(signal.SIGTERM)[0] == 0
+        assert product.stop(signal.SIGTERM) == 0
 
 
 def test_an_ended_login_asks_for_the_password_over_the_page(

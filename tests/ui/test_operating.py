@@ -28,7 +28,7 @@ def alarm(product: Product) -> Iterator[int]:
     }  # fmt: skip
     number = product.send("POST", "/api/alarm-rules", rule)["id"]
     query = f"/api/alarms?source={quote(PANEL)}&priority=1"
-    yield until(lambda: product.get(query)["alarms"], 30, "the alarm")[0]["id"]
+    yield until(lambda: product.get(query)["alarms"], what="the alarm")[0]["id"]
     product.send("DELETE", f"/api/alarm-rules/{number}")
 
 

@@ -25,7 +25,7 @@ def alarm(product: Product) -> Iterator[int]:
     }  # fmt: skip
     number = product.send("POST", "/api/alarm-rules", wanted)["id"]
     asked = f"/api/alarms?q={quote(WORDS)}"
-    yield until(lambda: product.get(asked)["alarms"], 20, "the alarm")[0]["id"]
+    yield until(lambda: product.get(asked)["alarms"], what="the alarm")[0]["id"]
     product.send("DELETE", f"/api/alarm-rules/{number}")
 
 

@@ -77,7 +77,6 @@ def test_the_usual_folder_helps_out(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "dataset03.csv: the folder has no file without attacks" in said[0]
 
 
-@pytest.mark.timeout(90)
 def test_the_score_stays_where_it_was(tmp_path: Path) -> None:
     folder = labelled.folder("batadal")
     scores = {s.figure: s for s in batadal.evaluate(folder, out=tmp_path, say=lambda _: None)}

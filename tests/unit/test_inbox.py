@@ -145,4 +145,4 @@ def test_a_sweep_of_557_assets_costs_little() -> None:
         begun = time.perf_counter()
         inbox.apply(inbox.take(found, known, now_us=NOW_US))
         took_s.append(time.perf_counter() - begun)
-    assert min(took_s) < 0.001
+    assert min(took_s) < 0.02

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from patience import PATIENCE_S
 
 from ic3.clock import Clock
 from ic3.errors import DatabaseAway
@@ -27,7 +28,7 @@ class Unlucky:
 
 async def test_f12_the_pause_after_many_failures_is_no_longer_than_the_limit() -> None:
     worker = Unlucky(1100)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(asyncio.CancelledError):
             await run_worker(worker, clock=Clock(), observe=lambda _: None, back_off_limit_s=0.0001)
 
