@@ -138,6 +138,7 @@ def test_pump_with_status_and_current_alone_has_no_health_and_says_why() -> None
     samples = PumpSamples(at_s=MINUTES, running=np.ones(240), current_a=np.full(240, 70.0))
     assessment = judged(samples, None)
     assert assessment.health is None
+    assert assessment.worst == assessment.reason
     assert assessment.coverage == pytest.approx(0.1)
     assert assessment.reason == (
         "not computed: only 10% of the weights are covered, 25% are needed; nothing is known of "

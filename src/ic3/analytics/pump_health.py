@@ -161,7 +161,7 @@ def assess(
     sec, sec_reason = _specific_energy(of)
     return PumpAssessment(
         health=combined.health, coverage=combined.coverage, reason=combined.reason,
-        groups=groups, sub_scores=scored, signs=shown, worst=_worst(scored, shown),
+        groups=groups, sub_scores=scored, signs=shown, worst=_worst(scored, shown, combined),
         recommendations=_recommendations(scored, shown), operating_point=_operating_point(of),
         curve=None if reference is None else _curve(reference),
         sec_kwh_m3=sec, sec_reason=sec_reason,
@@ -201,12 +201,12 @@ def combine(groups: Sequence[GroupScore]) -> Combined:
     return Combined(WORST_SHARE * worst + (1 - WORST_SHARE) * mean, coverage, "")
 
 
-def _worst(scored: Sequence[SubScore], shown: Sequence[Sign]) -> str:
-    known = [(sub.score, sub) for sub in scored if sub.score is not None]
+def _worst(scored: Sequence[SubScore], shown: Sequence[Sign], combined: Combined) -> str:
     if shown:
         return shown[0].sentence
-    if not known:
-        return "Nothing could be computed: see the reasons of the sub-scores"
+    if combined.health is None:
+        return combined.reason
+    known = [(sub.score, sub) for sub in scored if sub.score is not None]
     score, sub = min(known, key=lambda each: each[0])
     if score >= ATTENTION_SCORE:
         return f"No cause for concern; the lowest is {_figure(sub)} (score {score:.0f})"
