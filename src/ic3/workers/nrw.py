@@ -91,17 +91,18 @@ class Nrw:
         self._clock = clock
         self._observe = observe
         self._memories: dict[str, DistrictMemory] = {}
-        self._restored = False
+        self._restored = self._has_told = False
 
     async def step(self) -> None:
-        """Judge the hours that have ended."""
+        """Judge the hours that have ended; tell what is known at once after a start."""
         register = self._latest.register
         if not register.version:
             return  # it is not loaded yet
         await self._restore()
         until = whole_until(self._clock.now())
         seen = max((each.seen_s for each in self._memories.values()), default=0)
-        if until.timestamp() - seen < 3600:
+        is_due = until.timestamp() - seen >= 3600
+        if self._has_told and not is_due:
             return
         districts = await self._districts(register, until)
         if not districts:
@@ -110,8 +111,10 @@ class Nrw:
         async with self._analytics.round(
             WORKER, Origin.LIVE, begin, until, clock=self._clock, observe=self._observe
         ) as tally:
-            await self._advance(districts, begin, until, lambda *_: None)
+            if is_due:
+                await self._advance(districts, begin, until, lambda *_: None)
             await self._tell(districts, until, tally)
+        self._has_told = True
 
     async def look_back(
         self, register: Register, from_at: datetime, until_at: datetime, say: Say
