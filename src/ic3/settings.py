@@ -287,6 +287,12 @@ class Settings:
         "The plant's zone: in it hours, days, weeks and months of the history begin.",
         parse=zone_name,
     )  # fmt: skip
+    water_value_per_m3: float | None = option(
+        "IC3_WATER_VALUE", None,
+        "What 1 m3 of water is worth, in the utility's currency: what a loss costs a day is told"
+        " by it; unset: it is not told.",
+        parse=between(0, 1_000_000, float),
+    )  # fmt: skip
     webhook_allow_private: bool = option(
         "IC3_WEBHOOK_ALLOW_PRIVATE", False,
         "Let webhooks call this machine and private networks; link-local and metadata addresses"

@@ -75,7 +75,7 @@ class Bench:
         self.latest, self._database, self.clock = LatestReadings(), database, clock
         self.worker = Nrw(
             values=FiveMinuteStore(database), definitions=DmaStore(database), store=self.store,
-            networks=NetworkStore(database),
+            networks=NetworkStore(database), water_value_per_m3=20.0,
             findings=self.findings, analytics=self.analytics, latest=self.latest,
             figures=self.figures, zone=DELHI, clock=clock, observe=lambda _: None,
         )  # fmt: skip
@@ -111,6 +111,7 @@ async def test_a_leak_and_a_burst_are_found_and_a_quiet_district_stays_quiet(
     assert districts["DMA-1"].leak.loss_m3_h == pytest.approx(15, abs=4)
     assert districts["DMA-2"].leak.area is not None
     assert districts["DMA-3"].leak.area is None
+    assert districts["DMA-1"].leak.loss_value_a_day == pytest.approx(15 * 24 * 20, rel=0.3)
     assert districts["DMA-3"].nrw_percent.value == pytest.approx(25, abs=2)
 
 

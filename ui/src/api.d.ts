@@ -4573,6 +4573,7 @@ export interface components {
          *     leak_probability: 0 to 1, from the nightly layer; null where it is not computed, see reason.
          *     burst_probability: 0 to 1, from the hourly layer.
          *     loss_m3_h: Excess of the night inflow over its baseline, with half its band.
+         *     loss_value_a_day: What that loss is worth, in the currency of IC3_WATER_VALUE; null without.
          *     nights: Nights that the nightly layer has seen; hours likewise.
          *     leak_since: Estimated begin; null where there is none. burst_since likewise.
          *     area: Where the one that began last may be; null where none runs.
@@ -4588,6 +4589,7 @@ export interface components {
             burst_since?: string | null;
             loss_m3_h?: number | null;
             loss_band_m3_h?: number | null;
+            loss_value_a_day?: number | null;
             /** @default 0 */
             nights: number;
             /** @default 0 */

@@ -216,6 +216,7 @@ async def _run(  # noqa: PLR0915  the whole life on one screen
         five_minutes=FiveMinuteStore(keeper), findings=FindingStore(keeper),
         analytics=AnalyticsStore(keeper), pumps=PumpStore(keeper),
         definitions=DmaStore(keeper), nrw=NrwStore(keeper), networks=NetworkStore(keeper),
+        water_value_per_m3=settings.water_value_per_m3,
         news=News(),
         noticed=noticed,
         away=ingest.availability.why_away, spool_share=spool.share,

@@ -342,7 +342,7 @@ def _worker(which: Which, settings: Settings, pool: "Database", clock: Any) -> A
         case Which.NRW:
             return Nrw(
                 definitions=DmaStore(pool), store=NrwStore(pool), networks=NetworkStore(pool),
-                **shared,
+                water_value_per_m3=settings.water_value_per_m3, **shared,
             )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
         leak_probability: 0 to 1, from the nightly layer; null where it is not computed, see reason.
         burst_probability: 0 to 1, from the hourly layer.
         loss_m3_h: Excess of the night inflow over its baseline, with half its band.
+        loss_value_a_day: What that loss is worth, in the currency of IC3_WATER_VALUE; null without.
         nights: Nights that the nightly layer has seen; hours likewise.
         leak_since: Estimated begin; null where there is none. burst_since likewise.
         area: Where the one that began last may be; null where none runs.
@@ -81,6 +82,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     burst_since: datetime | None = None
     loss_m3_h: float | None = None
     loss_band_m3_h: float | None = None
+    loss_value_a_day: float | None = None
     nights: int = 0
     hours: int = 0
     area: LeakArea | None = None

@@ -116,6 +116,7 @@ class Parts:
     definitions: DmaStore
     nrw: NrwStore
     networks: NetworkStore
+    water_value_per_m3: float | None = None
     news: News
     noticed: Noticed
     away: Callable[[], str | None]
@@ -229,7 +230,8 @@ def _anomaly(parts: Parts) -> Worker:
 def _nrw(parts: Parts) -> Worker:
     return Nrw(
         values=parts.five_minutes, definitions=parts.definitions, store=parts.nrw,
-        networks=parts.networks, findings=parts.findings, analytics=parts.analytics,
+        networks=parts.networks, water_value_per_m3=parts.water_value_per_m3,
+        findings=parts.findings, analytics=parts.analytics,
         latest=parts.latest, figures=parts.figures, zone=parts.zone, clock=parts.clock,
         observe=parts.observe,
     )  # fmt: skip

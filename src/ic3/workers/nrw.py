@@ -78,11 +78,13 @@ class Nrw:
         self, *, values: FiveMinuteStore, definitions: DmaStore, store: NrwStore,
         networks: NetworkStore, findings: FindingStore, analytics: AnalyticsStore,
         latest: LatestReadings, figures: Figures, zone: ZoneInfo, clock: Clock, observe: Observe,
+        water_value_per_m3: float | None = None,
     ) -> None:  # fmt: skip
         self._values = values
         self._definitions = definitions
         self._store = store
         self._networks = networks
+        self._water_value_per_m3 = water_value_per_m3
         self._findings = findings
         self._analytics = analytics
         self._latest = latest
@@ -306,11 +308,12 @@ class Nrw:
             for layer in KINDS
         }  # fmt: skip
         night, hour = memory.night, memory.hour
+        loss_m3_h = None if night.verdict is None else night.verdict.loss_m3_h
         return Leak(
             leak_probability=_value(likely["leak"]), leak_reason=likely["leak"].reason,
             leak_since=_since(night), burst_probability=_value(likely["burst"]),
             burst_reason=likely["burst"].reason, burst_since=_since(hour),
-            loss_m3_h=None if night.verdict is None else night.verdict.loss_m3_h,
+            loss_m3_h=loss_m3_h, loss_value_a_day=value_of(loss_m3_h, self._water_value_per_m3),
             loss_band_m3_h=None if night.verdict is None else night.verdict.loss_band_m3_h,
             nights=night.judged, hours=hour.judged,
         )  # fmt: skip
@@ -407,6 +410,13 @@ def severity_of(loss_m3_h: float, expected_m3_h: float) -> float:
     """3 at a twentieth of the usual inflow, 6 at a fifth, 9 where it doubles."""
     share = loss_m3_h / expected_m3_h if expected_m3_h > 0 else 1.0
     return float(np.interp(share, (0.0, 0.05, 0.2, 1.0, 3.0), (1.0, 3.0, 6.0, 9.0, 10.0)))
+
+
+def value_of(loss_m3_h: float | None, value_per_m3: float | None) -> float | None:
+    """What a loss is worth a day; less than the usual is no loss."""
+    if loss_m3_h is None or value_per_m3 is None:
+        return None
+    return 24 * max(0.0, loss_m3_h) * value_per_m3
 
 
 def subject_of(dma: DMA) -> Subject:
