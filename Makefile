@@ -76,6 +76,9 @@ bench-analytics: $(READY)  ## a day of the plant judged from history: make bench
 bench-idle: $(READY)  ## a week without faults, and what it opens all the same: make bench-idle DATA=DIR
 	IC3_DATA_DIR=$(DATA) $(BIN)/python bench/idle.py
 
+bench-confidence: $(READY)  ## of findings that say so many percent, how many are true
+	$(BIN)/python bench/confidence.py
+
 bench-gis: $(READY)  ## the map with 10,000 assets, and the isolation trace
 	$(BIN)/python bench/gis.py
 
