@@ -4,7 +4,7 @@ import re
 
 import pytest
 from browsing import Looking
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -32,6 +32,18 @@ def test_s45_a_reload_keeps_the_login_and_no_script_can_read_it(looking: Looking
     assert page.evaluate("document.cookie") == ""
     kept = page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
     assert not re.search(r"eyJ|token", kept)
+
+
+def test_a_page_says_so_while_the_login_is_checked(looking: Looking) -> None:
+    page = looking.log_in("/settings")
+    held: list[Route] = []
+    page.route("**/api/auth/refresh", lambda route: held.append(route))
+    with page.expect_request("**/api/auth/refresh"):
+        page.goto("/settings")
+    expect(page.get_by_text("Checking the login")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    expect(page.get_by_text("Checking the login")).to_have_count(0)
 
 
 def test_logging_out_ends_the_login(looking: Looking) -> None:

@@ -12,6 +12,7 @@ from ic3.domain.figures import PARAMETERS as FIGURES
 from ic3.domain.freshness import Freshness, State
 from ic3.turns import Turns
 
+HEARD_AT_A_TIME: Final = 5_000
 _SPEAKS: Final[Mapping[State, Speaks]] = {
     State.FRESH: Speaks.FRESH, State.STALE: Speaks.SILENT, State.VANISHED: Speaks.GONE,
     State.CLOCK_WRONG: Speaks.ASTRAY, State.UNREACHABLE: Speaks.UNKNOWN,
@@ -90,8 +91,7 @@ class AssetWatch:
         yield
         if self._freshness.answers != self._answers:
             self._answers, self._answered = self._freshness.answers, now
-        self._hear(now)
-        yield
+        yield from self._hear(now)
         self.book.set_frozen(frozen)
         self.book.set_stale_after(self._freshness.stale_after_s)
 
@@ -116,18 +116,22 @@ class AssetWatch:
         book = self.book.standing(self._is_told)
         return [*book, *self.words.standing(), *self.clocks.standing()]
 
-    def _hear(self, now: float) -> None:
+    def _hear(self, now: float) -> Turns[None]:
         held, fresh = self.clocks.held(), State.FRESH
-        self._ahead, speaks = [], {}
-        for serial, state in self._freshness.states():
-            # Most are, and there may be a hundred thousand.
+        ahead: list[str] = []
+        speaks: dict[str, Speaks] = {}
+        for number, (serial, state) in enumerate(list(self._freshness.states()), start=1):
             if state is fresh:
                 speaks[serial] = Speaks.ASTRAY if serial in held else Speaks.FRESH
-                continue
+            else:
+                speaks[serial] = self._speaks(serial, state, now)
             if state is State.CLOCK_WRONG:
-                self._ahead.append(serial)
-            speaks[serial] = self._speaks(serial, state, now)
+                ahead.append(serial)
+            if number % HEARD_AT_A_TIME == 0:
+                yield
+        self._ahead = ahead
         self.book.hear(speaks)
+        yield
 
     def _speaks(self, serial: str, state: State, now: float) -> Speaks:
         if state is State.STALE and not self._freshness.knows_pace(serial, now=now):

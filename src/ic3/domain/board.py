@@ -15,7 +15,7 @@ from ic3.domain.status import AssetState, Feed
 Limits = dict[str, tuple[float | None, float | None]]
 
 
-class AssetRow(msgspec.Struct, frozen=True, array_like=True):
+class AssetRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One asset of a snapshot, as an array in this order.
 
     Attributes:

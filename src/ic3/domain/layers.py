@@ -26,8 +26,10 @@ from ic3.domain.quality import Quality
 from ic3.turns import Turns
 
 AT_A_TIME: Final = 500
+JUDGED_S: Final = 1.0
 _QUALITY_WORDS: Final = {each.value: each.name for each in Quality}
 _NO_TAGS: Final[TagsOfAsset] = {}
+_NOT_SILENT: Final = frozenset({State.FRESH, State.NEVER_SEEN})
 _encode = msgspec.json.Encoder().encode
 # The readings of an envelope are of one time.
 _moment = lru_cache(maxsize=4096)(time_text)
@@ -166,6 +168,7 @@ class Layers:
         self._known: dict[str, dict[str, Feature]] = {name: {} for name in KINDS}
         self._places: tuple[Register, Box | None, list[_Placed | Missing]] | None = None
         self._made: dict[str, tuple[_Stamp, Layer]] = {}
+        self._judged = float("-inf")
 
     def build(
         self, name: str, network: Network, *, now: float, now_us: int, box: Box | None = None
@@ -179,19 +182,24 @@ class Layers:
             now_us: The wall clock.
             box: Assets outside it may be left out; what has no place is in none, but listed.
         """
-        self._freshness.judge(now=now, now_us=now_us)
-        yield
+        # The layers of a page are asked for together.
+        if now - self._judged >= JUDGED_S:
+            self._freshness.judge(now=now, now_us=now_us)
+            self._judged = now
+            yield
         stamp = self._stamp(network)
         made = self._made.get(name)
         if made is not None and made[0] == stamp:
             return made[1]
         layer, seen = Layer(), dict[str, Feature]()
+        # An area counts all its assets.
+        at_a_time = 1 if name == "dmas" else AT_A_TIME
         for number, found in enumerate(self._making(name, network, now, box)):
             if isinstance(found, Missing):
                 layer.missing.append(found)
-            else:
+            elif found is not None:
                 seen[found.fid] = found
-            if number % AT_A_TIME == AT_A_TIME - 1:
+            if number % at_a_time == at_a_time - 1:
                 yield
         layer.features = [seen[fid] for fid in sorted(seen)]
         if name == "assets" and box is not None:
@@ -211,7 +219,7 @@ class Layers:
 
     def _making(
         self, name: str, network: Network, now: float, box: Box | None
-    ) -> Iterable[Feature | Missing]:
+    ) -> Iterable[Feature | Missing | None]:
         match name:
             case "assets":
                 return self._assets(network, now, box)
@@ -222,7 +230,7 @@ class Layers:
             case "nodes":
                 return (self._node(each, network) for each in network.nodes.values())
             case "dmas":
-                return self._areas(network, now)
+                return self._areas(network)
             case _:
                 area = self._service_area(network)
                 return (self._alarm(each, network, area) for each in self._alarms.open)
@@ -273,7 +281,9 @@ class Layers:
                 }  # fmt: skip
         return found
 
-    def _assets(self, network: Network, now: float, box: Box | None) -> Iterable[Feature | Missing]:
+    def _assets(
+        self, network: Network, now: float, box: Box | None
+    ) -> Iterable[Feature | Missing | None]:
         known = self._known["assets"]
         for placed in self._placed(network):
             if isinstance(placed, Missing):
@@ -281,6 +291,7 @@ class Layers:
                 continue
             same, place = placed
             if box is not None and not box.meets_line((place,)):
+                yield None
                 continue
             key = (same, self._live(same.of.serial, now))
             before = known.get(same.of.serial)
@@ -374,18 +385,18 @@ class Layers:
 
         return self._kept("nodes", node.node_id, key := (_Same(node), domain), make)
 
-    def _areas(self, network: Network, now: float) -> Iterable[Feature | Missing]:
+    def _areas(self, network: Network) -> Iterable[Feature | Missing]:
         members: dict[str, list[RegisteredAsset]] = {}
         for asset in self._latest.register.assets.values():
             if asset.dma_id in network.areas:
                 members.setdefault(asset.dma_id or "", []).append(asset)
         for area in network.areas.values():
-            yield self._dma(area, members.get(area.dma_id, []), now)
+            yield self._dma(area, members.get(area.dma_id, []))
 
-    def _dma(self, area: Area, assets: Sequence[RegisteredAsset], now: float) -> Feature | Missing:
+    def _dma(self, area: Area, assets: Sequence[RegisteredAsset]) -> Feature | Missing:
         if not area.polygons:
             return Missing(area.dma_id, "no boundary", area.domain)
-        counts = self._counts(area, assets, now)
+        counts = self._counts(area, assets)
 
         def make() -> Feature:
             properties = {
@@ -402,15 +413,14 @@ class Layers:
         key = (_Same(area), *counts.values())
         return self._kept("dmas", area.dma_id, key, make)
 
-    def _counts(self, area: Area, assets: Sequence[RegisteredAsset], now: float) -> Properties:
+    def _counts(self, area: Area, assets: Sequence[RegisteredAsset]) -> Properties:
         alarms = list(self._alarms.of("dma", area.dma_id))
         in_alarm = stale = 0
         for asset in assets:
             its = self._alarms.of("asset", asset.serial)
             in_alarm += worst_of(its)[0] > 0
             alarms += its
-            view = self._freshness.view(asset.serial, now=now)
-            stale += view is not None and view.state is not State.FRESH
+            stale += self._freshness.state_of(asset.serial) not in _NOT_SILENT
         worst, unacknowledged = worst_of(alarms)
         return {
             "assets": len(assets), "not_fresh": stale, "in_alarm": in_alarm,

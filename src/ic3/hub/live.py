@@ -326,7 +326,9 @@ class LiveHub:
             view_of(each) for each in self._alarms.open
             if shows_alarm(domains, each.source_kind, each.domain)
         ]  # fmt: skip
-        rows = [each for each in self._board.rows() if self._sees(domains, each.serial)]
+        rows = self._board.rows()
+        if domains is not None:
+            rows = [each for each in rows if self._sees(domains, each.serial)]
         return Content(rows, alarms, self._runs.progress().runs)
 
     def _tell_watched(self, viewer: Viewer) -> None:

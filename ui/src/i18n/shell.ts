@@ -20,6 +20,7 @@ export type PageName = Parameters<typeof pageName>[0];
 export const t = dictionary({
   en: {
     skip: "Skip to the content",
+    resuming: "Checking the login",
     navigation: "Pages",
     notices: "Notices",
     find: "Find",
@@ -66,6 +67,7 @@ export const t = dictionary({
   },
   hi: {
     skip: "सामग्री पर जाएँ",
+    resuming: "लॉगिन जाँचा जा रहा है",
     navigation: "पृष्ठ",
     notices: "सूचनाएँ",
     find: "खोजें",
