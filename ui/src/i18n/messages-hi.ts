@@ -70,6 +70,7 @@ export const MESSAGES: readonly (readonly [english: string, hindi: string])[] = 
   ["the limit of {1} % is already passed", "{1} % की सीमा पार हो चुकी है"],
   ["there is no sure trend towards the limit", "सीमा की ओर कोई निश्चित रुझान नहीं"],
   ["the limit is more likely than not over five years away", "सीमा संभवतः पाँच वर्ष से अधिक दूर है"],
+  ["first {1} healthy days", "पहले {1} स्वस्थ दिन"],
   ["there are no daily indices yet", "अभी दैनिक सूचकांक नहीं हैं"],
   ["vibration {1}", "कंपन {1}"], ["operating region {1} of best flow", "कार्य क्षेत्र, श्रेष्ठ प्रवाह का {1}"], ["NPSH {1}", "NPSH {1}"],
   ["winding temperature {1} °C", "वाइंडिंग तापमान {1} °C"], ["bearing temperature {1} K above expectation", "बेयरिंग तापमान अपेक्षा से {1} K अधिक"],

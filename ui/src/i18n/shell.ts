@@ -12,7 +12,7 @@ export const pageName = dictionary({
     overview: "अवलोकन", map: "मानचित्र", assets: "परिसंपत्तियाँ", asset: "परिसंपत्ति", alarms: "अलार्म", ingest: "डेटा प्रवाह",
     nrw: "NRW", dma: "DMA", pumps: "पंप", pump: "पंप", workOrders: "कार्य आदेश", workOrder: "कार्य आदेश",
     admin: "प्रशासन", adminTags: "टैग मिलान", adminAssets: "परिसंपत्ति रजिस्टर", adminParameters: "मापदंड",
-    adminSla: "Work order times", adminUsers: "उपयोगकर्ता", adminSystem: "सिस्टम", adminAudit: "ऑडिट", settings: "सेटिंग्स", login: "लॉग इन", reference: "API संदर्भ",
+    adminSla: "कार्य आदेश समय", adminUsers: "उपयोगकर्ता", adminSystem: "सिस्टम", adminAudit: "ऑडिट", settings: "सेटिंग्स", login: "लॉग इन", reference: "API संदर्भ",
   },
 });
 export type PageName = Parameters<typeof pageName>[0];
