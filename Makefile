@@ -25,7 +25,7 @@ demo: $(READY) ui  ## from a clone to a running product: database, plant, server
 	$(BIN)/ic3 demo
 
 test: $(READY) ui  ## the whole test suite
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/ui
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/ui
 	$(BIN)/python -m pytest -q tests/ui/test_shell.py tests/ui/test_every_page.py  # apart: a browser's driver keeps its loop; the rest is `make ui-test`
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes

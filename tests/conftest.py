@@ -1,6 +1,7 @@
 """One PostgreSQL a run, one template database, a clone per test module."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -23,6 +24,17 @@ from ic3.store.pool import Database
 NOW = datetime(2026, 6, 15, 1, 42, tzinfo=UTC)
 TEMPLATE = f"ic3_template_{os.getpid()}"
 _numbers = count(1)
+
+
+def pytest_configure() -> None:
+    """Collecting leaves no garbage, and looking for it takes a third of its time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays: nobody need look through it again with each test."""
+    gc.freeze()
+    gc.enable()
 
 
 class FakeClock(Clock):

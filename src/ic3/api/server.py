@@ -1,6 +1,7 @@
 """The HTTP server: routes to handlers, errors to problem+json, hot reads past the framework."""
 
 import contextlib
+import inspect
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,11 +143,11 @@ def build(
         admissions: Path to how its caller is admitted, where a token in a header is not all.
     """
     turns, exports, refused = WholeFiles(), Exports(events), _refusals(events, clock)
+    parts = {
+        name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
+    }
     framework = Litestar(
-        route_handlers=[_handler(each, once, turns, exports) for each in routes],
-        dependencies={
-            name: Provide(_giver(part), sync_to_thread=False) for name, part in dependencies.items()
-        },
+        route_handlers=[_handler(each, once, turns, exports, parts) for each in routes],
         guards=[Gate(clock, rates)],
         cors_config=CORSConfig(
             allow_origins=list(origins),
@@ -385,7 +386,9 @@ _PROBLEMS: Final = {
 }  # fmt: skip
 
 
-def _handler(line: Route, once: Once, files: WholeFiles, exports: Exports) -> BaseRouteHandler:
+def _handler(
+    line: Route, once: Once, files: WholeFiles, exports: Exports, parts: Mapping[str, Provide]
+) -> BaseRouteHandler:
     handler = line.handler
     if line.exports:
         handler = exports.around(handler, f"{line.method} {line.path}")
@@ -394,10 +397,13 @@ def _handler(line: Route, once: Once, files: WholeFiles, exports: Exports) -> Ba
         handler = once.around(handler, status=line.status, is_secret=is_secret)
     if line.takes:
         handler = files.around(handler)
+    taken = inspect.signature(handler).parameters
     decorate = route(
         line.path,
         http_method=[line.method],  # type: ignore[list-item]  # the table holds plain words
         status_code=line.status,
+        # Its own only: given to all, every handler is checked against every part at the start.
+        dependencies={name: parts[name] for name in taken if name in parts},
         request_max_body_size=line.body_limit_bytes,
         opt={
             "role": line.role,
