@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
@@ -29,6 +30,11 @@ _numbers = count(1)
 def pytest_configure() -> None:
     """Collecting leaves no garbage, and looking for it takes a third of its time."""
     gc.disable()
+    # An example is wrong or right, never too slow.
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
