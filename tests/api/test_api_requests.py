@@ -45,13 +45,13 @@ async def test_an_unknown_path_is_404(site: Site, path: str) -> None:
     assert_problem(await site.ask("GET", path), 404)
 
 
-@pytest.mark.parametrize("line", ROUTES, ids=lambda line: line.path)
-async def test_a_wrong_method_is_405(site: Site, line: Route) -> None:
-    right = {each.method for each in ROUTES if each.path == line.path}
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - right:
-        answer = await site.ask(method, line.path.replace("{serial_number:str}", "x"))
-        assert_problem(answer, 405)
-        assert line.method in (answer.header("allow") or "")
+async def test_a_wrong_method_is_405(site: Site) -> None:
+    for path in {each.path for each in ROUTES}:
+        right = {each.method for each in ROUTES if each.path == path}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - right:
+            answer = await site.ask(method, path.replace("{serial_number:str}", "x"))
+            assert_problem(answer, 405)
+            assert right <= set((answer.header("allow") or "").split(", ")), path
 
 
 @pytest.mark.parametrize("target", ["*", "a:1", "http://elsewhere/api/stats", "//etc//passwd"])
