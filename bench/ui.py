@@ -274,7 +274,8 @@ def big(figures: Figures, browser: Browser) -> None:
         where, MONITORING_POLL_INTERVAL=str(BIG_POLL_S), REDIS_API_BASE=gateway.base,
         IC3_WS_CLIENTS="600", IC3_WS_CLIENTS_PER_USER="600",
     ) as product:  # fmt: skip
-        product.start().until_ready(240)
+        product.start().line(r"\bserving  address=", 120)
+        product.until_ready(240)
         # The driver of the browser has the event loop of this thread.
         with ThreadPoolExecutor(1) as aside:
             aside.submit(product.fill_register, COPIES).result()
