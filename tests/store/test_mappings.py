@@ -26,6 +26,10 @@ SELECT (SELECT count(*) FROM ic3_asset_tag_map), (SELECT count(*) FROM ic3_repla
     (SELECT max(id) FROM audit_log), (SELECT version FROM ic3_registry_version),
     (SELECT count(*) FROM ic3_asset_master), (SELECT string_agg(state, ' ') FROM ic3_inbox)
 """
+FROM_REGISTER = """
+INSERT INTO ic3_asset_tag_map (asset_id, tag_code, param_id)
+SELECT asset_id, 'P1', %s FROM ic3_asset_master WHERE serialnumber = %s RETURNING asset_id
+"""
 LAST_ACT = """
 SELECT who, role, what, whence, object, before, after FROM audit_log
 WHERE what NOT LIKE 'replay%%' ORDER BY id DESC LIMIT 1
@@ -133,6 +137,18 @@ async def test_mapping_by_kind_takes_all_of_the_kind_and_keeps_what_is_mapped_ot
     undone = await store.unmap_kind(ASHA, category="pump", tag_code="P1", param_id=numbers["P1"])
     assert undone == 2
     assert sql("SELECT state FROM ic3_inbox WHERE kind = 'tag'") == [("open",), ("open",)]
+
+
+async def test_undoing_a_mapping_by_kind_keeps_what_the_register_brought(
+    store: MappingStore, numbers: dict[str, int], sql: Sql
+) -> None:
+    sql(FROM_REGISTER, numbers["P1"], PUMPS[0])
+    assert (await map_pumps(store, numbers["P1"])).added == 1
+    undone = await store.unmap_kind(ASHA, category="pump", tag_code="P1", param_id=numbers["P1"])
+    assert undone == 1
+    assert sql("SELECT set_by FROM ic3_asset_tag_map WHERE param_id = %s", numbers["P1"]) == [
+        (None,)
+    ]
 
 
 async def test_what_is_unknown_is_refused_in_one_line_and_nothing_is_written(

@@ -1477,8 +1477,8 @@ export interface paths {
          */
         post: operations["ApiInboxMapMapTag"];
         /**
-         * Undo a mapping of one asset, or of a category to a parameter; what is stored stays
-         * @description Undo a mapping of one asset, or of a category to a parameter; what is stored stays.
+         * Undo a mapping of one asset, or what people mapped in a category; what is stored stays
+         * @description Undo a mapping of one asset, or what people mapped in a category; what is stored stays.
          */
         delete: operations["ApiInboxMapUnmap"];
         options?: never;

@@ -236,7 +236,7 @@ async def unmap(
     category: Annotated[str, QueryParameter(max_length=200, pattern=NO_NUL)] = "",
     param_id: Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)] = None,
 ) -> UndoAnswer:
-    """Undo a mapping of one asset, or of a category to a parameter; what is stored stays."""
+    """Undo a mapping of one asset, or what people mapped in a category; what is stored stays."""
     actor = actor_of(request)
     if serial and not category:
         assets = int(await mappings.unmap_tag(actor, serial=serial, tag_code=tag_code))

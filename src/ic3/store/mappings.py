@@ -91,7 +91,7 @@ RETURNING param_id
 UNMAP_KIND: Final = """
 DELETE FROM ic3_asset_tag_map m USING ic3_asset_master a
 WHERE a.asset_id = m.asset_id AND a.category = %(category)s AND m.tag_code = %(tag_code)s
-    AND m.param_id = %(param_id)s
+    AND m.param_id = %(param_id)s AND m.set_by IS NOT NULL
 RETURNING m.asset_id
 """
 ADD_PARAMETER: Final = """
@@ -322,7 +322,7 @@ class MappingStore:
             return True
 
     async def unmap_kind(self, actor: Actor, *, category: str, tag_code: str, param_id: int) -> int:
-        """Undo a mapping on all assets of a category that have this parameter; answers how many."""
+        """Undo what people mapped to this parameter in a category; answers on how many assets."""
         async with self._database.connection() as connection:
             named = {"category": category, "tag_code": tag_code, "param_id": param_id}
             rows = await (await connection.execute(UNMAP_KIND, named)).fetchall()
