@@ -15,9 +15,10 @@ export class Act {
 
   /**
    * Does it; answers whether it was done. The headers hold the key of this try: one that got no answer is
-   * sent again with the same, so that it acts once.
+   * sent again with the same, so that it acts once. Where somebody changed it meanwhile it is read again,
+   * before there can be another try.
    */
-  async run(work: (headers: Record<string, string>) => Promise<unknown>): Promise<boolean> {
+  async run(work: (headers: Record<string, string>) => Promise<unknown>, readAgain?: () => Promise<unknown>): Promise<boolean> {
     this.busy = true;
     this.problem = null;
     let unanswered = false;
@@ -27,6 +28,7 @@ export class Act {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       unanswered = error.status === 0;
+      if (error.status === 412) await readAgain?.();
       this.problem = error;
       return false;
     } finally {

@@ -1,4 +1,4 @@
-/** The colours for canvases, read from the style sheet once a theme. */
+/** The colours for canvases, read from the style sheet once a theme; paper has a theme of its own. */
 
 const NAMES = [
   "bg", "surface", "raised", "line", "band", "text", "muted", "proc", "trend", "ok", "stale", "focus",
@@ -8,8 +8,11 @@ export type Token = (typeof NAMES)[number];
 
 const kept = new Map<string, Record<Token, string>>();
 
+const paper = matchMedia("print");
+export const themeKey = (): string => `${document.documentElement.dataset.theme ?? "day"}${paper.matches ? " on paper" : ""}`;
+
 export function tokens(): Record<Token, string> {
-  const theme = document.documentElement.dataset.theme ?? "day";
+  const theme = themeKey();
   let found = kept.get(theme);
   if (!found) {
     const style = getComputedStyle(document.documentElement);

@@ -81,7 +81,8 @@ export async function send(method: string, at: string, ask: Ask = {}): Promise<R
   try {
     return await sendAs(token, method, at, ask);
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 401) throw error;
+    // Not for every 401: a wrong password sent twice counts twice against who mistyped it.
+    if (!(error instanceof Problem) || error.status !== 401 || error.short !== "login required") throw error;
     return sendAs(await session.renewed(token), method, at, ask);
   }
 }

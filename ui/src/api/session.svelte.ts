@@ -15,12 +15,14 @@ interface Me {
   domains: string[] | null;
 }
 
-// `out`: nobody; `expired`: somebody whose login has ended, the page stays as it is.
-export type Standing = "unknown" | "out" | "in" | "expired";
+// `away`: no server says yet whether the login of before goes on; `out`: nobody; `expired`: somebody whose
+// login has ended, the page stays as it is.
+export type Standing = "unknown" | "away" | "out" | "in" | "expired";
 
 const ROLES: Role[] = ["viewer", "operator", "engineer", "admin"];
 const KNOWN = "ic3.loggedIn";
 const RENEW_BEFORE_MS = 30_000;
+const ASK_AGAIN_MS = 3_000;
 // A cookie marked Secure is not kept over plain http from another machine: then the token stays in memory.
 const cookies = isSecureContext;
 
@@ -57,15 +59,16 @@ export const session = {
     return endsAt - performance.now();
   },
 
-  /** Continues the login of before, where there is one. */
+  /** Continues the login of before, where there is one; asks until a server says whether it goes on. */
   async resume(): Promise<void> {
     if (!cookies || !localStorage.getItem(KNOWN)) {
       standing = "out";
       return;
     }
-    await session.renewed(null).catch(() => {
-      if (standing === "unknown") standing = "out";
-    });
+    while (!(await session.renewed(null).then(() => true, () => standing === "out"))) {
+      standing = "away";
+      await new Promise((again) => setTimeout(again, ASK_AGAIN_MS));
+    }
   },
 
   async login(username: string, password: string): Promise<void> {
@@ -129,10 +132,11 @@ async function askForNext(): Promise<Token> {
 }
 
 async function take(answer: Token): Promise<void> {
-  token = answer.access_token;
-  endsAt = performance.now() + answer.expires_in * 1000;
+  const ends = performance.now() + answer.expires_in * 1000;
   if (answer.refresh_token) refreshToken = answer.refresh_token;
+  who = (await (await sendAs(answer.access_token, "GET", "/api/auth/me")).json()) as Me;
+  token = answer.access_token;
+  endsAt = ends;
   mustChange = answer.must_change ?? false;
-  who = (await (await sendAs(token, "GET", "/api/auth/me")).json()) as Me;
   standing = "in";
 }

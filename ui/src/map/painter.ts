@@ -1,7 +1,7 @@
 /** Draws the map: areas, pipes, dots, stale rings, labels, alarm glyphs, selection, in this order. */
 
 import { isBad, isFresh, isUnacknowledged, lifeOf, priorityOf } from "../live/state-byte";
-import { tokens } from "../tokens";
+import { themeKey, tokens } from "../tokens";
 import { NO_CLASS } from "./classes";
 import { type Box, placed, type Wanted } from "./labels";
 import { type LayerName, type Points, rankOf } from "./points";
@@ -174,7 +174,7 @@ export class Painter {
   }
 
   private spritesFor(ratio: number): Sprites {
-    const key = `${document.documentElement.dataset.theme} ${ratio}`;
+    const key = `${themeKey()} ${ratio}`;
     if (this.sprites?.key !== key) this.sprites = { key, made: makeSprites(ratio) };
     return this.sprites.made;
   }
