@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from driven import PASSWORD, Product
-from playwright.sync_api import Browser, BrowserContext, Page, Request
+from driven import PASSWORD, Product, request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
 
 AXE: Final = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+# Costs nothing where the machine is quiet.
+PATIENCE_MS: Final = 30_000
+expect.set_options(timeout=PATIENCE_MS)
+DESK: Final[ViewportSize] = {"width": 1440, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 WATCH: Final = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -40,7 +45,7 @@ class Looking:
         context.expose_function("noteViolation", self._noted)
         context.add_init_script(WATCH)
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("request", self._requested)
         self.page.on("websocket", lambda each: self.sockets.append(urlsplit(each.url).path))
         self.page.on("pageerror", lambda error: self._troubles.append(f"script: {error}"))
@@ -92,14 +97,30 @@ class Looking:
             self._troubles.append(f"another host: {request.url}")
 
 
-def profile(browser: Browser, product: Product) -> Iterator[Looking]:
+def profile(
+    browser: Browser, product: Product, *, viewport: ViewportSize = DESK, **device: Any
+) -> Iterator[Looking]:
     """A fresh browser profile; afterwards the test fails by what it must not have done."""
     context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, base_url=product.base, locale="en-IN",
-        timezone_id="America/Lima",
+        viewport=viewport, base_url=product.base, locale="en-IN", timezone_id="America/Lima",
+        **device,
     )  # fmt: skip
     looking = Looking(context, host=urlsplit(product.base).netloc)
     yield looking
     troubles = looking.troubles()
     context.close()
     assert troubles == [], troubles
+
+
+def person(product: Product, name: str, role: str, *domains: str) -> dict[str, str]:
+    """Make a user, who then logs in with this."""
+    who = {"name": name, "password": f"{PASSWORD} of {name}"}
+    # Users are made by who has just given the password.
+    admin = {"username": "admin", "password": PASSWORD}
+    token = request(product.base, "POST", "/api/auth/login", body=admin)[1]["access_token"]
+    wanted = {
+        "username": name, "password": who["password"], "role": role, "domains": domains or None,
+    }  # fmt: skip
+    status, words, _ = request(product.base, "POST", "/api/users", body=wanted, token=token)
+    assert status == 201, words
+    return who

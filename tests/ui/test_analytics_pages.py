@@ -20,7 +20,7 @@ from ic3.analytics.pump_samples import PumpNameplate, PumpSamples
 from ic3.domain.nrw import Leak
 from ic3.domain.pumps import Life, PumpTrend
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 HOSTILE = "<script>x</script> ख/9 %?#"
 ADDRESS = "%3Cscript%3Ex%3C%2Fscript%3E%20%E0%A4%96%2F9%20%25%3F%23"

@@ -10,7 +10,7 @@ from browsing import Looking
 from driven import PASSWORD, Product, request
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 VALVE = "Patel Road_Baljeet Nagar_SV_92"
 SILENT = "Azadpur_BFM_123"

@@ -1,14 +1,13 @@
 """What holds of every page: accessible by day and night, in Hindi, on a phone; never too wide."""
 
-from typing import Final
 from urllib.parse import quote
 
 import pytest
-from browsing import Looking
+from browsing import DESK, PHONE, Looking
 from driven import Product
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 PAGES = [
     "/",
@@ -37,8 +36,6 @@ PAGES = [
     "/reference?op=post-api-work-orders",
     "/settings",
 ]
-DESK: Final[ViewportSize] = {"width": 1440, "height": 900}
-PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")

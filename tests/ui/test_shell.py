@@ -6,7 +6,7 @@ import pytest
 from browsing import Looking
 from playwright.sync_api import Route, expect
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_a_deep_link_survives_the_login(looking: Looking) -> None:
