@@ -26,7 +26,7 @@ demo: $(READY) ui  ## from a clone to a running product: database, plant, server
 
 test: $(READY) ui  ## the whole test suite
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --ignore tests/ui
-	$(BIN)/python -m pytest -q tests/ui/test_shell.py tests/ui/test_every_page.py  # apart: a browser's driver keeps its loop; the rest is `make ui-test`
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/ui  # apart: a browser's driver keeps its loop
 
 check: $(READY)  ## lock file, lint, format, types, import contracts, generated pages, sizes
 	$(BIN)/python tools/check_lock.py
@@ -115,7 +115,7 @@ ui-check: ui-types  ## types of the API as committed, svelte-check, vitest, size
 
 ui-test: $(READY) ui  ## the dashboard in a real browser (Debian's Chromium)
 	@command -v chromium >/dev/null || apt-get install -y -qq chromium || echo "no chromium: the tests are skipped"
-	$(BIN)/python -m pytest -q tests/ui
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/ui
 
 .PHONY: help setup demo test check lock chaos outage soak fuzz fuzz-api bench bench-plant bench-gis bench-live bench-ui bench-register bench-orders bench-analytics bench-logins eval sbom docs ui ui-types ui-check ui-test
 .DEFAULT_GOAL := help

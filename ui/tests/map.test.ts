@@ -3,7 +3,7 @@ import { LiveState } from "../src/live/state";
 import { classesOf, NO_CLASS } from "../src/map/classes";
 import { placed } from "../src/map/labels";
 import { ALL, bytesOf, inOrder, layerOf, near, Points, rankOf, shownOf } from "../src/map/points";
-import { fit, latitudeOf, longitudeOf, panned, toScreen, toWorld, viewOf, viewText, worldX, worldY, zoomed } from "../src/map/projection";
+import { fit, isSomewhere, latitudeOf, longitudeOf, NOWHERE, panned, toScreen, toWorld, united, viewOf, viewText, worldX, worldY, zoomed } from "../src/map/projection";
 import { filterOf } from "../src/map/query";
 
 const size = { width: 800, height: 600 };
@@ -110,4 +110,13 @@ describe("labels", () => {
     expect(both[0]!.y).not.toBe(both[1]!.y);
   });
   test("outside of the screen are left out", () => expect(placed([{ ...label, area: { ...area, x: 900 } }], [], screen)).toEqual([]));
+});
+
+describe("bounds", () => {
+  const some = { left: 0.1, top: 0.2, right: 0.3, bottom: 0.4 };
+  test("are not widened by what is nowhere", () => {
+    expect(united(some, NOWHERE)).toEqual(some);
+    expect(united(NOWHERE, some)).toEqual(some);
+    expect(isSomewhere(united(NOWHERE, NOWHERE))).toBe(false);
+  });
 });

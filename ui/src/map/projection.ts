@@ -84,5 +84,8 @@ export const grown = (bounds: Bounds, x: number, y: number): Bounds => ({
   left: Math.min(bounds.left, x), top: Math.min(bounds.top, y),
   right: Math.max(bounds.right, x), bottom: Math.max(bounds.bottom, y),
 });
-export const united = (a: Bounds, b: Bounds): Bounds => grown(grown(a, b.left, b.top), b.right, b.bottom);
+export const united = (a: Bounds, b: Bounds): Bounds => ({
+  left: Math.min(a.left, b.left), top: Math.min(a.top, b.top),
+  right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom),
+});
 export const isSomewhere = ({ left, right }: Bounds): boolean => left <= right;
