@@ -20,10 +20,13 @@ document.addEventListener("securitypolicyviolation", (event) =>
   window.noteViolation(`policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
 # What reaches beyond the right edge, where the page can be scrolled sideways.
-TOO_WIDE: Final = """() => {
+TOO_WIDE: Final = """async () => {
+  // A window of another size is laid out in the next frame.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
   return [...document.querySelectorAll("body *")]
+    .filter((each) => !each.closest("header nav, .scroll"))
     .filter((each) => each.getBoundingClientRect().right > width + 1)
     .slice(0, 5)
     .map((each) => `${location.pathname} at ${width}: ${each.outerHTML.slice(0, 120)}`);
@@ -47,7 +50,7 @@ class Looking:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("request", self._requested)
-        self.page.on("websocket", lambda each: self.sockets.append(urlsplit(each.url).path))
+        self.page.on("websocket", lambda each: self._connected(each.url))
         self.page.on("pageerror", lambda error: self._troubles.append(f"script: {error}"))
 
     def log_in(self, path: str = "/", *, name: str = "admin", password: str = PASSWORD) -> Page:
@@ -83,13 +86,19 @@ class Looking:
         return [str(each) for each in self.page.evaluate(TOO_WIDE)]
 
     def troubles(self) -> list[str]:
-        """Errors of scripts, requests to other hosts, breaches of the policy."""
+        """Errors of scripts, requests to other hosts, other sockets, breaches of the policy."""
         # What a page has told before this answer has arrived with it.
         self.page.evaluate("0")
         return list(self._troubles)
 
     def _noted(self, words: str) -> None:
         self._troubles.append(words)
+
+    def _connected(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.sockets.append(parts.path)
+        if (parts.netloc, parts.path) != (self._host, "/ws/v1"):
+            self._troubles.append(f"another socket: {url}")
 
     def _requested(self, request: Request) -> None:
         parts = urlsplit(request.url)

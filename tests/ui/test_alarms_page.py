@@ -99,6 +99,7 @@ def test_keys_acknowledge_comment_and_shelve_and_the_focus_stays(
     alarms.get_by_role("link", name=re.compile("^Shelved")).click()
     expect(alarms.get_by_role("row").filter(has_text="crew on site").first).to_be_visible()
     alarms.get_by_role("button", name="Let it call again").first.click()
+    expect(alarms.get_by_role("row").filter(has_text="crew on site")).to_have_count(0)
     expect(alarms.get_by_text("Nothing is held back.")).to_be_visible()
     events = product.get(f"/api/alarms/{alarm}")["events"]
     assert [each["what"] for each in events][-4:] == ["ack", "comment", "shelve", "unshelve"]

@@ -132,7 +132,7 @@ def test_an_engineer_enters_the_plate_of_a_pump(inside: Looking, product: Produc
 
 def test_a_district_read_in_part_is_provisional_on_both_pages(inside: Looking) -> None:
     page = inside.at("/dma")
-    expect(page.get_by_text("provisional (90 % of inflow readings)")).to_be_visible()
+    expect(page.get_by_text("provisional (90 % of inflow readings)").first).to_be_visible()
     assert inside.axe() == []
     page.get_by_role("table").get_by_role("link", name="Narela Sector A-6").click()
     expect(page).to_have_url(re.compile(f"/dma/{DISTRICT}$"))

@@ -50,7 +50,7 @@ def test_the_wall_display_shows_all_at_once_and_leads_back(
     looking.log_in("/?kiosk=1")
     expect(page.get_by_role("navigation")).to_have_count(0)
     expect(page.get_by_role("img", name="Network map")).to_be_visible()
-    expect(page.get_by_role("heading", name="Alarms")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("heading", name="Alarms", exact=True)).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("slider", name="Run")).to_be_in_viewport(ratio=1)
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     assert looking.axe() == []
