@@ -32,7 +32,7 @@ def test_a_killed_server_is_said_at_once_and_comes_back_without_a_reload(
             expect(page.get_by_role("alert")).to_contain_text("Connection to the server lost")
             expect(page.get_by_text("Connection lost", exact=True)).to_be_visible()
             product.start().line("done in")
-            expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=40_000)
+            expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=90_000)
             expect(page.get_by_label("New password")).to_have_value("typed before")
         assert product.stop(signal.SIGTERM) == 0
 

@@ -46,7 +46,7 @@ def order(product: Product) -> Iterator[int]:
         "priority": 3, "text": CALLS, "on_delay_s": 0,
     }  # fmt: skip
     number = product.send("POST", "/api/alarm-rules", rule)["id"]
-    until(lambda: product.get(f"/api/alarms?q={quote(CALLS)}")["alarms"], 60, "the alarm")
+    until(lambda: product.get(f"/api/alarms?q={quote(CALLS)}")["alarms"], what="the alarm")
     yield made
     product.send("DELETE", f"/api/alarm-rules/{number}")
 

@@ -36,7 +36,7 @@ def alarm(product: Product) -> Iterator[None]:
         "limit": -1000.0, "priority": 1, "text": "on paper", "on_delay_s": 0,
     }  # fmt: skip
     number = product.send("POST", "/api/alarm-rules", rule)["id"]
-    until(lambda: product.get("/api/alarms?q=on%20paper")["alarms"], 60, "the alarm")
+    until(lambda: product.get("/api/alarms?q=on%20paper")["alarms"], what="the alarm")
     yield
     product.send("DELETE", f"/api/alarm-rules/{number}")
 
