@@ -109,7 +109,7 @@ def test_a_work_order_is_made_of_an_alarm(alarms: Page, product: Product, alarm:
     alarms.get_by_role("link", name=WORDS).focus()
     alarms.keyboard.press("w")
     expect(alarms.get_by_label("What is to be done")).to_have_value(re.compile("Valve"))
-    alarms.get_by_role("button", name="Make it").click()
+    alarms.get_by_role("button", name="Make the work order").click()
     link = alarms.get_by_role("link", name=re.compile("Open work order"))
     link.click()
     expect(alarms).to_have_url(re.compile(r"/work-orders/\d+$"))
