@@ -6,6 +6,7 @@ lost. The three workers take the days after the first two five minutes at a time
 live, by a clock that is set: what opens is false.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -66,7 +67,7 @@ class SetClock(Clock):
         return int(self.at.timestamp() * 1e6)
 
 
-async def lived() -> dict[str, Any]:
+async def lived(most_days: float) -> dict[str, Any]:
     """Live through the days; every finding that opened."""
     settings = load()
     async with opened(settings, only_look=True) as (_, pool):
@@ -91,7 +92,7 @@ async def lived() -> dict[str, Any]:
             Nrw(definitions=DmaStore(pool), store=NrwStore(pool), networks=NetworkStore(pool),
                 **shared),
         ]  # fmt: skip
-        end = min(row[1], clock.at + timedelta(days=DAYS))
+        end = min(row[1], clock.at + timedelta(days=most_days))
         days = (end - clock.at) / timedelta(days=1)
         for _ in _steps(clock, end):
             for worker in workers:
@@ -162,12 +163,15 @@ def table(document: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure and write the results."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--days", type=float, default=DAYS)
+    most_days = parser.parse_args().days
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()  # fmt: skip
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit,
-        "cores": os.cpu_count(), **uvloop.run(lived()),
+        "cores": os.cpu_count(), **uvloop.run(lived(most_days)),
     }  # fmt: skip
     (RESULTS / "idle.json").write_text(json.dumps(document, indent=2) + "\n")
     (RESULTS / "idle.md").write_text(table(document))

@@ -11,14 +11,14 @@ from analysed import STEPS_A_DAY, AnalysedPlant, register_of
 
 from ic3.clock import Clock
 from ic3.domain.figures import PUMP_HEALTH, Figures
-from ic3.domain.findings import FindingFilter
+from ic3.domain.findings import Finding, FindingFilter
 from ic3.domain.latest import LatestReadings
 from ic3.store.analytics import AnalyticsStore
 from ic3.store.findings import FindingStore
 from ic3.store.five_minutes import FiveMinuteStore
 from ic3.store.pool import Database
-from ic3.store.pump_health import PumpStore
-from ic3.workers.pump_health import PumpHealth
+from ic3.store.pump_health import DEFAULT_CLASS, PumpStore
+from ic3.workers.pump_health import POOR_DUTY_ROUNDS, PumpHealth
 
 DAYS = 30
 WORN_FROM = 20
@@ -60,7 +60,7 @@ def plant(fresh_dsn: str, clock: Clock) -> Iterator[AnalysedPlant]:
 class Bench:
     """The worker and what it is made of."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Any) -> None:
         self.findings = FindingStore(database)
         self.store = PumpStore(database)
         self.analytics = AnalyticsStore(database)
@@ -76,6 +76,16 @@ class Bench:
     async def step(self) -> None:
         self.latest.register = await register_of(self._database)
         await self.worker.step()
+
+
+async def walk(bench: Bench, rounds: int) -> None:
+    for _ in range(rounds):
+        await bench.step()
+        bench.clock.advance(300)
+
+
+async def found_of(bench: Bench, serial: str) -> list[Finding]:
+    return await bench.findings.page(FindingFilter(serial=serial), limit=10)
 
 
 async def test_wear_is_found_with_its_begin_and_a_sound_pump_stays_quiet(
@@ -107,6 +117,26 @@ async def test_wear_is_found_with_its_begin_and_a_sound_pump_stays_quiet(
     )  # fmt: skip
     [subject] = [each for each in bench.figures.all() if each.name == "A_Pump_1"]
     assert bench.figures.all()[subject][PUMP_HEALTH] < 100
+
+
+async def test_a_duty_far_from_the_best_point_is_told_once_it_has_lasted_for_hours(
+    plant: AnalysedPlant, database: Database, clock: Any
+) -> None:
+    plant.sql(
+        "INSERT INTO ic3_pump_plate (asset_id, version, plate, vibration_class, changed_at,"
+        " changed_by)"
+        " VALUES (%s, 1, '{\"best_flow_m3_h\": 400}', %s, now(), 'asha')",
+        SOUND,
+        DEFAULT_CLASS,
+    )
+    more = {name: values[:84] for name, values in running(2, worn_from=None).items()}
+    plant.put(SOUND, clock.now().replace(minute=40), more)
+    bench = Bench(database, clock)
+    await walk(bench, POOR_DUTY_ROUNDS - 1)
+    assert "pump:operating region" not in {each.cause for each in await found_of(bench, "A_Pump_2")}
+    await walk(bench, 1)
+    [duty] = await found_of(bench, "A_Pump_2")
+    assert duty.cause == "pump:operating region"
 
 
 async def test_a_restart_loses_nothing_and_judges_no_day_twice(

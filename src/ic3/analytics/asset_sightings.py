@@ -13,7 +13,7 @@ from ic3.analytics.asset_groups import Deviation
 from ic3.analytics.asset_watch import Watched
 from ic3.analytics.severity import of_finding
 from ic3.domain.analytics_runs import STEP
-from ic3.domain.findings import FindingKind, Sighting
+from ic3.domain.findings import DEVIATES, FindingKind, Sighting
 
 SENSOR_SEVERITY: Final = 4.0
 SHOWN_PEERS: Final = 3
@@ -89,7 +89,7 @@ def _of_model(
     tag = watched.channels[place][1]
     return Sighting(
         kind=FindingKind.SENSOR if deviation.of_sensor else FindingKind.PROCESS,
-        cause=f"deviates:{tag}" if deviation.of_sensor else "deviates",
+        cause=f"{DEVIATES}:{tag}" if deviation.of_sensor else DEVIATES,
         since=since, severity=moment.severity(deviation.severity, number),
         sentence=_sentence(watched, places, deviation, moment.clock(since)), asset_id=number,
         serial=asset.serial, category=asset.category, tag=tag, domain=asset.domain,

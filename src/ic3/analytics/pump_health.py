@@ -9,7 +9,14 @@ import numpy as np
 from ic3.analytics.pump_curves import PumpReference, best_flow_m3_h
 from ic3.analytics.pump_limits import PumpLimits
 from ic3.analytics.pump_samples import PumpNameplate, PumpSamples, typical
-from ic3.analytics.pump_scores import WEIGHTS, Figures, SubScore, figures, sub_scores
+from ic3.analytics.pump_scores import (
+    DUTY_REGION,
+    WEIGHTS,
+    Figures,
+    SubScore,
+    figures,
+    sub_scores,
+)
 from ic3.analytics.pump_signs import Sign, signs
 
 LEAST_COVERAGE: Final = 0.25
@@ -22,7 +29,7 @@ _CAUSES: Final = {
                    "Compare the power meter; check wear rings and motor"),
     "vibration": ("imbalance, misalignment, looseness or a bearing",
                   "Measure the vibration spectrum; check alignment, foundation and bearings"),
-    "operating region": ("it works far from its best point",
+    DUTY_REGION: ("it works far from its best point",
                          "Change the duty or the number of pumps; check valves and system curve"),
     "NPSH": ("it is near cavitation",
              "Raise the suction level or reduce the flow; clean the strainer"),

@@ -36,6 +36,7 @@ WEIGHTS: Final = {
     HYDRAULIC: 0.35, VIBRATION: 0.25, THERMAL: 0.15, OPERATION: 0.15, ELECTRICAL: 0.10,
 }  # fmt: skip
 NPSH_THIN_SCORE: Final = 60.0
+DUTY_REGION: Final = "operating region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +215,7 @@ def _vibration(of: Figures, limits: PumpLimits) -> SubScore:
 def _region(of: Figures, limits: PumpLimits) -> SubScore:
     at = typical(of.water.of_best)
     best = best_flow_m3_h(of.plate, of.reference)
-    sub = SubScore(
-        name="operating region", group=OPERATION, unit="of best flow", limit=limits.flow_low
-    )
+    sub = SubScore(name=DUTY_REGION, group=OPERATION, unit="of best flow", limit=limits.flow_low)
     if at is None:
         missing = _missing(of, ("flow", of.samples.flow_m3_h),
                            ("speed", of.speed_rpm)) or _never_steady(of)  # fmt: skip

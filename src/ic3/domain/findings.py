@@ -59,11 +59,16 @@ class Verdict(StrEnum):
 
 
 ACTIVE: Final = frozenset({FindingState.OPEN, FindingState.ACKNOWLEDGED, FindingState.IN_WORK})
-# Share of true ones among findings of a kind before anybody judged one.
+# Share of true ones among findings of a kind before anybody judged one; the first two are measured,
+# docs/results/confidence.md.
 PRIORS: Final[Mapping[FindingKind, float]] = {
-    FindingKind.PROCESS: 0.75, FindingKind.SENSOR: 0.9, FindingKind.PUMP: 0.85,
+    FindingKind.PROCESS: 0.7, FindingKind.SENSOR: 0.95, FindingKind.PUMP: 0.85,
     FindingKind.LEAK: 0.8, FindingKind.BURST: 0.8,
 }  # fmt: skip
+# What a model finds is the surer the further it is off: share of true ones at a severity.
+DEVIATES: Final = "deviates"
+_FAINT: Final = (3.0, 0.5)
+_CLEAR: Final = (5.0, 0.9)
 # The value must have been back for so long before a finding closes.
 OFF_DELAYS: Final[Mapping[FindingKind, timedelta]] = {
     FindingKind.PROCESS: timedelta(minutes=30), FindingKind.SENSOR: timedelta(minutes=15),
@@ -98,6 +103,15 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     trust: float = 1.0
     coverage: float = 1.0
     evidence: dict[str, Any] = {}
+
+
+def prior_of(sighting: Sighting) -> float:
+    """How likely it is true, 0 to 1, before people judged any like it."""
+    if not sighting.cause.startswith(DEVIATES):
+        return PRIORS[sighting.kind]
+    (faint, low), (clear, high) = _FAINT, _CLEAR
+    share = min(1.0, max(0.0, (sighting.severity - faint) / (clear - faint)))
+    return low + share * (high - low)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from ic3.domain.findings import (
     PrecisionView,
     Sighting,
     Verdict,
+    prior_of,
     priority_of,
     wilson,
 )
@@ -453,25 +454,24 @@ def _row(
     row: dict[str, Any] = {
         **_plain(sighting), "number": number, "category": category,
         "severity": min(10.0, max(0.0, sighting.severity)),
-        "confidence": _confidence(precision, sighting.trust, sighting.coverage),
+        "confidence": confidence_percent(
+            true_findings=precision.true, false_findings=precision.false,
+            prior=prior_of(sighting), trust=sighting.trust, coverage=sighting.coverage,
+        ),
     }  # fmt: skip
     if len(msgspec.json.encode(row["evidence"])) > EVIDENCE_LIMIT_BYTES:
         row["evidence"] = {"left_out": "larger than 32 KiB"}
     return row
 
 
-def _confidence(precision: Precision, trust: float, coverage: float) -> float:
-    return confidence_percent(
-        true_findings=precision.true, false_findings=precision.false,
-        prior=PRIORS[precision.kind], trust=trust, coverage=coverage,
-    )  # fmt: skip
-
-
 def _precision_view(precision: Precision) -> PrecisionView:
-    return PrecisionView(
-        precision.kind, precision.category, _confidence(precision, 1.0, 1.0) / 100,
-        precision.true, precision.false,
+    percent = confidence_percent(
+        true_findings=precision.true, false_findings=precision.false,
+        prior=PRIORS[precision.kind], trust=1.0, coverage=1.0,
     )  # fmt: skip
+    return PrecisionView(
+        precision.kind, precision.category, percent / 100, precision.true, precision.false
+    )
 
 
 def _plain(sighting: Sighting) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ic3.analytics.pump_life import RemainingLife, remaining_life
 from ic3.analytics.pump_limits import PumpLimits, limits_for
 from ic3.analytics.pump_memory import PumpMemory, since_overhaul, take_day
 from ic3.analytics.pump_samples import QUANTITIES, PumpNameplate, PumpSamples
-from ic3.analytics.pump_scores import SubScore
+from ic3.analytics.pump_scores import DUTY_REGION, SubScore
 from ic3.clock import Clock
 from ic3.domain.analytics_runs import (
     AnalyticsWorker,
@@ -50,6 +50,8 @@ LEAST_KNOWN_SHARE: Final = 0.5
 # Sub-scores that are so poor for so many rounds are findings.
 POOR_SCORE: Final = 40.0
 POOR_ROUNDS: Final = 3
+# A duty far from the best point harms by its hours; at a peak with all pumps on it is usual.
+POOR_DUTY_ROUNDS: Final = 72
 SIGN_SEVERITY: Final = 8.0
 EPOCH: Final = date(1970, 1, 1)
 INDICES: Final = ("head", "efficiency")
@@ -326,7 +328,8 @@ class PumpHealth:
                 self._poor.pop(key, None)
                 continue
             self._poor[key] = self._poor.get(key, 0) + 1
-            if self._poor[key] >= POOR_ROUNDS:
+            needed = POOR_DUTY_ROUNDS if sub.name == DUTY_REGION else POOR_ROUNDS
+            if self._poor[key] >= needed:
                 yield self._sighting(
                     pump, sub.name, poor_words(sub), poor_severity(sub.score), now - WINDOW,
                     of.coverage, {**evidence, "sub_score": msgspec.to_builtins(sub)},
