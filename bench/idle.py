@@ -138,7 +138,7 @@ def table(document: dict[str, Any]) -> str:
         "pump": f"{365 * kinds['pump'] / document['pump_days']:.2g} in a pump-year",
     }  # fmt: skip
     lines = [
-        "# A week of the plant without faults",
+        "# The plant without faults: what opens all the same",
         "",
         f"Of {document['at']}, commit {document['commit']}, {document['cores']} shared cores;"
         f" {document['days']} days after",
