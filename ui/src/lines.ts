@@ -47,6 +47,10 @@ export function lineOf(history: History, tag: string, { gapMs, asked }: { gapMs:
   return within(broken(found.points, (bucketMs === undefined ? gapMs : bucketMs * 1.5) + slotMs), from, to);
 }
 
+/** Places of values with a gap on either side: no line goes through them. */
+export const alone = (values: readonly (number | null)[]): number[] =>
+  values.flatMap((each, place) => (each !== null && values[place - 1] == null && values[place + 1] == null ? [place] : []));
+
 function broken(points: readonly Point[], longest: number): Line {
   const line: Line = { times: [], values: [], bad: [] };
   for (const { at, value_num, mean, quality } of points) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type History, lineOf } from "../src/lines";
+import { alone, type History, lineOf } from "../src/lines";
 
 const MINUTE = 60_000;
 const from = Date.parse("2026-06-15T01:00:00Z");
@@ -28,3 +28,5 @@ describe("a line", () => {
   test("of a tag that the answer does not have is none", () =>
     expect(lineOf(history("raw", []), "OTHER", { gapMs: MINUTE, asked: 60 })).toBeNull());
 });
+
+test("values between two gaps are alone, also at an end", () => expect(alone([5, null, 1, null, 2, 3, null, null, 4])).toEqual([0, 2, 8]));

@@ -2,7 +2,6 @@
 export const MESSAGES: readonly (readonly [english: string, hindi: string])[] = [
   // pumps: what is seen, what it likely is, what to do
   ["No cause for concern; the lowest is {1} (score {2})", "चिंता का कोई कारण नहीं; सबसे कम: {1} (अंक {2})"],
-  ["Nothing could be computed: see the reasons of the sub-scores", "कुछ नहीं निकाला जा सका: उप-अंकों के कारण देखें"],
   ["{1} (score {2}): {3}", "{1} (अंक {2}): {3}"],
   ["{1}, score {2} of 100{3}", "{1}, 100 में {2} अंक{3}"],
   ["{1}, score {2} of 100", "{1}, 100 में {2} अंक"],
