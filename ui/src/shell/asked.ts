@@ -1,4 +1,4 @@
-/** What a key opens: not needed for the first picture. */
+/** What is not needed for the first picture. */
 
-export { default as Find } from "./Find.svelte";
+export { default as Expired } from "./Expired.svelte";
 export { default as KeyHelp } from "./KeyHelp.svelte";
