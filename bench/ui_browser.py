@@ -21,8 +21,8 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 POLL_S, BIG_POLL_S = 5, 20
 PAGES = [
     "/", "/map", "/assets", "/alarms", "/ingest", "/dma", "/pumps", "/work-orders", "/admin/tags",
-    "/admin/assets", "/admin/parameters", "/admin/users", "/admin/system", "/admin/audit",
-    "/settings",
+    "/admin/assets", "/admin/parameters", "/admin/sla", "/admin/users", "/admin/system",
+    "/admin/audit", "/reference", "/settings",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from serving import NOW, Answer, Site, serving
 
 from ic3.domain.analytics_runs import SensorTrust
-from ic3.domain.findings import FindingKind, Sighting
+from ic3.domain.findings import PRIORS, FindingKind, Sighting
 from ic3.domain.users import Role
 from ic3.store.analytics import AnalyticsStore
 from ic3.store.findings import FindingStore, Round
@@ -88,7 +88,7 @@ async def test_a_verdict_moves_the_false_positive_figure(found: Site) -> None:
     assert (answer.status, answer.json()["state"]) == (200, "dismissed")
     after = await read(found, f"{LIST}/kpi")
     assert (after["false_positive_rate"]["value"], after["active"]) == (1.0, 1)
-    assert after["precision"][0]["value"] == pytest.approx(10 * 0.75 / 11)
+    assert after["precision"][0]["value"] == pytest.approx(10 * PRIORS[FindingKind.PROCESS] / 11)
 
 
 async def test_an_operator_acknowledges_and_drafts_an_order(found: Site) -> None:

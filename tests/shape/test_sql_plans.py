@@ -271,7 +271,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dma.AREA": {"dma_id": "D1", "scope": None},
     "dma.AREAS": {},
     "dma.DEFINITIONS": {"dma_id": "D1", "scope": None},
-    "dma.INSTRUMENTS": {"dma_ids": ["D1"]},
+    "dma.INSTRUMENTS": {"dma_ids": ["D1"], "categories": ["bulk flow meter"]},
     "dma.KNOWN_KEYS": {"serials": ["asset 1"]},
     "five_minutes.DAYS": {"asset_ids": [1, 2], "from_at": NOW, "until_at": NOW},
     "five_minutes.EXTENT": {"asset_ids": [1, 2], "from_at": NOW},
@@ -283,7 +283,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "nrw.KEEP": {"rows": Jsonb([])},
     "nrw.KEEP_DAYS": {"rows": Jsonb([])},
-    "nrw.LIST": {"after": "", "dma_id": None, "domain": None, "scope": None, "limit": 100},
+    "nrw.LIST": {
+        "after": "D1", "lost": 10.0, "dma_id": None, "domain": None, "scope": None, "limit": 100,
+    },
     "pump_health.DAYS": {
         "asset_id": 7, "before": NOW.date(), "from_day": NOW.date(), "limit": 100,
     },
@@ -694,6 +696,9 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "register.VERSION": {},
     "runs.BUCKETS": {**WALK, "bucket": timedelta(minutes=5)},
     "runs.COUNTED": WALK,
+    "runs.FAILED": {
+        "from_at": NOW - timedelta(days=1), "until_at": NOW + timedelta(minutes=1), "limit": 20,
+    },
     "runs.FAILING_KEYS": WALK,
     "runs.RUN": {"run_id": 1},
     "mappings.UNMAPPED_OF_FILE": {"rows": Jsonb([])},

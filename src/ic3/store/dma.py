@@ -7,15 +7,9 @@ from typing import Any, Final
 import msgspec
 from psycopg.types.json import Jsonb
 
-from ic3.analytics import dma
+from ic3.analytics import dma, dma_register
 from ic3.analytics.dma import DMA, refuse_wrong
-from ic3.analytics.dma_register import (
-    METER,
-    PRESSURE,
-    Instrument,
-    RegisteredArea,
-    definition_of,
-)
+from ic3.analytics.dma_register import Instrument, RegisteredArea, definition_of
 from ic3.domain.acts import Actor
 from ic3.domain.etags import still_so
 from ic3.errors import ApiError
@@ -94,7 +88,10 @@ class DmaStore:
                      await (await connection.execute(AREAS)).fetchall()]  # fmt: skip
             if not areas:
                 return 0
-            asked = {"dma_ids": [each.dma_id for each in areas], "categories": [METER, PRESSURE]}
+            asked = {
+                "dma_ids": [each.dma_id for each in areas],
+                "categories": [dma_register.METER, dma_register.PRESSURE],
+            }
             cursor = await connection.execute(INSTRUMENTS, asked)
             instruments = [Instrument(*row) for row in await cursor.fetchall()]
             made = 0
