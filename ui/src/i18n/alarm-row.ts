@@ -10,7 +10,7 @@ export const t = dictionary({
     what_return: "returned", what_clear: "cleared", what_shelve: "held back", what_unshelve: "calls again", what_comment: "commented",
   },
   hi: {
-    priority: "प्राथमिकता", since: "कब से", condition: "स्थिति", state: "दशा", unacknowledged: "अस्वीकृत", acknowledged: "स्वीकृत",
+    priority: "प्राथमिकता", since: "कब से", condition: "स्थिति", state: "दशा", unacknowledged: "स्वीकृति बाकी", acknowledged: "स्वीकृत",
     returned: "सामान्य हुआ", cleared: "समाप्त", heldShelved: "स्थगित", heldSuppressed: "दबाया गया", heldOut: "सेवा से बाहर",
     byAt: "{who}, {age} पहले", returnedAgo: "{age} पहले सामान्य हुआ", clearedAgo: "{age} पहले समाप्त", flaps: "{n} × फिर सक्रिय हुआ",
     limit: "सीमा", system: "तंत्र", what_new: "बुलाया", what_ack: "स्वीकृत", what_return: "सामान्य हुआ", what_clear: "समाप्त",

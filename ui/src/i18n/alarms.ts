@@ -33,7 +33,7 @@ export const t = dictionary({
   },
   hi: {
     active: "सक्रिय", shelved: "स्थगित", history: "इतिहास", kpi: "KPI", views: "अलार्म के दृश्य",
-    caption: "अलार्म: पहले अस्वीकृत, फिर सबसे गंभीर, फिर नवीनतम",
+    caption: "अलार्म: पहले जिनकी स्वीकृति बाकी है, फिर सबसे गंभीर, फिर नवीनतम",
     captionShelved: "रोके गए अलार्म", captionHistory: "पिछले अलार्म, नवीनतम पहले",
     asset: "परिसंपत्ति", dma: "DMA", value: "उठते समय → अभी",
     acts: "क्रियाएँ", until: "कब तक", reason: "कारण",

@@ -14,7 +14,7 @@ export const t = dictionary({
     received: "अंतिम डेटा", quality: "गुणवत्ता", alarm: "अलार्म", search: "क्रम संख्या या नाम",
     count: "{n} परिसंपत्तियाँ", none: "इन फ़िल्टरों में कोई परिसंपत्ति नहीं।", noneAtAll: "रजिस्टर खाली है और अभी कुछ नहीं आया है।",
     pinned: "पिन किए", returned: "सामान्य हुआ", bad: "केवल ख़राब गुणवत्ता",
-    waiting: "केवल अस्वीकृत", clear: "फ़िल्टर हटाएँ", unknownQuality: "नहीं बताया", unregistered: "रजिस्टर में नहीं",
+    waiting: "केवल जिनकी स्वीकृति बाकी है", clear: "फ़िल्टर हटाएँ", unknownQuality: "नहीं बताया", unregistered: "रजिस्टर में नहीं",
     lastKnown: "अंतिम ज्ञात",
   },
 });

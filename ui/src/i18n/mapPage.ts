@@ -22,7 +22,7 @@ export const t = dictionary({
   hi: {
     title: "नेटवर्क मानचित्र", asset: "परिसंपत्ति", kind: "प्रकार", dma: "DMA", state: "स्थिति", alarm: "अलार्म",
     value: "मान", bad: "खराब गुणवत्ता", stale: "पुराना, लुप्त या घड़ी गलत", never: "कभी नहीं देखा",
-    waiting: "अस्वीकृत", waitingFilter: "अस्वीकृत अलार्म", alarmFilter: "अलार्म में",
+    waiting: "स्वीकृति बाकी", waitingFilter: "स्वीकृति बाकी अलार्म", alarmFilter: "अलार्म में",
     filterState: "स्थिति", filterDma: "DMA", filterKind: "प्रकार", filterWords: "क्रम संख्या में", any: "सभी",
     layers: "परतें", areas: "DMA क्षेत्र", pipes: "पाइप", valves: "वाल्व", pumps: "पंप", meters: "मीटर और संवेदक",
     others: "अन्य परिसंपत्तियाँ", colour: "दिखाएँ", byState: "स्थिति", pressure: "दाब", flow: "प्रवाह",

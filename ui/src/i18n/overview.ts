@@ -18,11 +18,11 @@ export const t = dictionary({
     ingest: "Ingest, last {n} runs", steps: "First steps",
   },
   hi: {
-    assets: "परिसंपत्तियाँ", neverSeen: "{n} कभी नहीं देखीं", unacknowledged: "अस्वीकृत",
+    assets: "परिसंपत्तियाँ", neverSeen: "{n} कभी नहीं देखीं", unacknowledged: "स्वीकृति बाकी",
     ofPriority: "प्राथमिकता {priority} {word} के {n}", inAlarm: "अलार्म में परिसंपत्तियाँ", stale: "पुराने",
     bad: "खराब गुणवत्ता", matched: "मिली कुंजियाँ", matchedOf: "{all} में से {n}", staleWord: "पुराना",
     noRun: "अभी कोई दौर नहीं", runFailed: "पिछला दौर विफल", notEvaluated: "अभी जाँचा नहीं", alarms: "अलार्म",
-    priority: "प्रा.", since: "कब से", asset: "परिसंपत्ति", condition: "दशा", act: "स्थिति", waiting: "{n} अस्वीकृत",
+    priority: "प्रा.", since: "कब से", asset: "परिसंपत्ति", condition: "दशा", act: "स्थिति", waiting: "{n} की स्वीकृति बाकी",
     acknowledge: "स्वीकारें", acknowledgeOf: "स्वीकारें: {source}, {text}", acknowledged: "स्वीकृत",
     returned: "सामान्य हुआ", more: "{n} और", all: "सभी अलार्म",
     noAlarms: "कोई सक्रिय अलार्म नहीं। {age} पहले जाँचा गया।",

@@ -37,7 +37,7 @@ export const t = dictionary({
   hi: {
     p1: "गंभीर", p2: "उच्च", p3: "मध्यम", p4: "निम्न",
     priority: "प्राथमिकता {n} {word}",
-    acknowledged: "स्वीकृत", unacknowledged: "अस्वीकृत",
+    acknowledged: "स्वीकृत", unacknowledged: "स्वीकृति बाकी",
     fresh: "ताज़ा", stale: "पुराना", unreachable: "पहुँच से बाहर", vanished: "लुप्त", clock_wrong: "घड़ी",
     never_seen: "कभी नहीं देखा",
     staleWhy: "सामान्य से अधिक समय से कोई नया अभिलेख नहीं।",
