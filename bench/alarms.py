@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Final
+
+from provenance import commit
 
 from ic3.domain.alarm_points import compile_points
 from ic3.domain.alarm_rules import Rule
@@ -157,11 +158,11 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def table(outcomes: Sequence[Outcome], commit: str, at: str) -> str:
+def table(outcomes: Sequence[Outcome], made_from: str, at: str) -> str:
     """The outcomes for people."""
     lines = [
         "# Judging a sweep", "",
-        f"Of {at}, commit {commit}, {os.cpu_count()} shared cores. Milliseconds, medians of"
+        f"Of {at}, commit {made_from}, {os.cpu_count()} shared cores. Milliseconds, medians of"
         f" {ROUNDS} rounds, of {ROUNDS // 10} with 100,000 assets. A sweep is taken, looked through"
         f" for silence and judged; goal: {GOAL_MS:.0f} ms with 10,000 rules and 557 changed assets."
         " A quiet tick is the second between two sweeps. In the flood every changed tag crosses its"
@@ -184,17 +185,13 @@ def main() -> None:
     for case in CASES:
         outcomes.append(Bench(case).run())
         print(outcomes[-1], file=sys.stderr, flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    here, at = commit(), datetime.now(UTC).isoformat(timespec="seconds")
     document = {
-        "at": at, "commit": commit, "cores": os.cpu_count(), "python": platform.python_version(),
+        "at": at, "commit": here, "cores": os.cpu_count(), "python": platform.python_version(),
         "cases": [asdict(each) for each in outcomes],
     }  # fmt: skip
     (RESULTS / "alarms.json").write_text(json.dumps(document, indent=2) + "\n")
-    (RESULTS / "alarms.md").write_text(table(outcomes, commit, at))
+    (RESULTS / "alarms.md").write_text(table(outcomes, here, at))
 
 
 if __name__ == "__main__":

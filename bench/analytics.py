@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import uvloop
+from provenance import commit
 
 from ic3.analytics.asset_groups import FIVE_MINUTES, LEAST_ROWS
 from ic3.analytics.fleet import FleetDetector
@@ -126,11 +127,8 @@ def main() -> None:
     if wanted.ticks:
         print(json.dumps(ticks()))
         return
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()  # fmt: skip
     document = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(),
         "cores": os.cpu_count(),
         "day": [
             _measured("--one", each.value, *more)

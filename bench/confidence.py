@@ -7,7 +7,6 @@ the district it stands in, has a fault that goes on or has just ended.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from provenance import commit
 
 from ic3.analytics.asset_sightings import Moment, seen
 from ic3.analytics.asset_watch import Watched
@@ -187,15 +187,12 @@ def _row(name: str, found: Sequence[Opened]) -> str:
 def main() -> None:
     """Measure and write the results; seeds as words, 21 to 24 by default."""
     seeds = [int(word) for word in sys.argv[1:]] or [21, 22, 23, 24]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()  # fmt: skip
     found: list[Opened] = []
     for seed in seeds:
         found += day(seed)
         print(f"seed {seed}: {len(found)} findings", file=sys.stderr)
     document: dict[str, Any] = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(),
         "cores": os.cpu_count(), "days": len(seeds), "seeds": seeds,
         "findings": [asdict(each) for each in found],
     }  # fmt: skip

@@ -10,12 +10,13 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+
+from provenance import commit
 
 from ic3.api import gis, ogc
 from ic3.api.once import Once
@@ -238,16 +239,13 @@ def main() -> int:
         ("EPANET file read and written", "–",
          f"{told['read_ms']:.0f} and {told['write_ms']:.0f} ms", None),
     ]  # fmt: skip
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    machine = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": head,
+    machine = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(),
                "cores": os.cpu_count(), "load": os.getloadavg()[0],
                "python": platform.python_version()}  # fmt: skip
     found = {**machine, "map": shown, "trace": traced, "files": told}
     (RESULTS / "gis.json").write_text(json.dumps(found, indent=2) + "\n")
-    lines = [f"# The map\n\nCommit {head}, {machine['at']}, {machine['cores']} shared cores, load"
-             f" {machine['load']:.1f}. Bodies but the 304 and the OGC page are gzip.\n",
+    lines = [f"# The map\n\nCommit {machine['commit']}, {machine['at']}, {machine['cores']} shared"
+             f" cores, load {machine['load']:.1f}. Bodies but the 304 and the OGC page are gzip.\n",
              "| what | goal | measured | met |", "|---|---|---|---|"]  # fmt: skip
     words = {True: "yes", False: "**no**", None: "–"}
     lines += [f"| {what} | {goal} | {ours} | {words[met]} |" for what, goal, ours, met in rows]

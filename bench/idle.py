@@ -9,7 +9,6 @@ live, by a clock that is set: what opens is false.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import uvloop
+from provenance import commit
 
 from ic3.cli.connect import opened
 from ic3.clock import Clock
@@ -166,11 +166,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--days", type=float, default=DAYS)
     most_days = parser.parse_args().days
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()  # fmt: skip
     document = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(),
         "cores": os.cpu_count(), **uvloop.run(lived(most_days)),
     }  # fmt: skip
     (RESULTS / "idle.json").write_text(json.dumps(document, indent=2) + "\n")

@@ -24,7 +24,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import peer_programs as peer
-from run import commit, machine
+from provenance import commit, machine
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "docs" / "results"

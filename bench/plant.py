@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from provenance import commit
+
 from ic3.simulator.plant import Plant
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -100,14 +102,12 @@ def main() -> int:
          f" {stored['rows']:,} rows, {stored['disk_gib']:.1f} GiB",
          stored["wall_s"] <= 900 * days / 30),
     ]  # fmt: skip
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    machine = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": head,
+    machine = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(),
                "cores": os.cpu_count(), "python": platform.python_version()}  # fmt: skip
     (RESULTS / "plant.json").write_text(json.dumps({**machine, **found}, indent=2) + "\n")
-    lines = [f"# The simulated plant\n\nCommit {head}, {machine['at']}, {machine['cores']} shared"
-             " cores.\n", "| what | goal | measured | met |", "|---|---|---|---|"]  # fmt: skip
+    lines = [f"# The simulated plant\n\nCommit {machine['commit']}, {machine['at']},"
+             f" {machine['cores']} shared cores.\n",
+             "| what | goal | measured | met |", "|---|---|---|---|"]  # fmt: skip
     words = {True: "yes", False: "**no**", None: "–"}
     lines += [f"| {what} | {goal} | {ours} | {words[met]} |" for what, goal, ours, met in rows]
     (RESULTS / "plant.md").write_text("\n".join(lines) + "\n")

@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -27,6 +26,7 @@ from urllib.parse import quote
 
 import peer_programs as peer
 import psycopg
+from provenance import commit, machine
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ic3.embedded.postgres import EmbeddedPostgres
@@ -320,23 +320,6 @@ def age(dsn: str, rows: int) -> None:
         for first in range(0, steps, 200):
             connection.execute(AGE, {"first": first, "last": min(first + 199, steps)})
         connection.execute("VACUUM ANALYZE ic3_asset_monitoring_data")
-
-
-def machine() -> dict[str, Any]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cpus": os.cpu_count(),
-        "memory_gib": round(memory / 2**30, 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
-
-
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HERE
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def table(bench: Bench) -> str:

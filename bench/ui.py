@@ -25,7 +25,7 @@ from typing import Any
 import ui_browser as ui
 from driven import Gateway, Product, free_port, place
 from playwright.sync_api import Browser, Page, sync_playwright
-from run import machine
+from provenance import commit, machine
 from ui_browser import BIG_POLL_S, POLL_S, Figures, Line, frames, looking, seconds, share, spread
 from ui_pictures import pictures
 from websockets.asyncio.client import connect
@@ -305,14 +305,10 @@ NOT_MEASURED = [
 
 def keep(part: str, figures: Figures, load: float) -> None:
     """Put a part's figures in the place of its older ones."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
     file = RESULTS / "ui.json"
     document = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     document[part] = {
-        "commit": head.stdout.strip(), "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(), "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(), "load": {"begin": load, "end": os.getloadavg()[0]},
         "figures": [asdict(each) for each in figures.lines],
     }  # fmt: skip

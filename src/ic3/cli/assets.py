@@ -103,12 +103,14 @@ def _put(found: dict[str, Any]) -> None:
 
 
 def _state(state: dict[str, Any] | None) -> str:
+    from ic3.cli.connect import age
+
     if state is None:
         return "never seen at the gateway"
-    age = f", newest record {state['age_s']:.0f} s old" if state["age_s"] is not None else ""
+    old = "" if state["age_s"] is None else f", newest record {age(state['age_s'])} old"
     known = "quality" if state["state"] == "fresh" else "last known quality"
     quality = f", {known} {state['quality']}" if state["quality"] else ""
-    return f"{state['state']}{age}{quality}"
+    return f"{state['state']}{old}{quality}"
 
 
 def _reading(row: dict[str, Any]) -> list[str]:

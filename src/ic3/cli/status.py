@@ -94,16 +94,13 @@ async def _parts(server: "Client") -> dict[str, Any]:
         except ClientError:
             return None
 
-    counts = {}
-    for state in ("fresh", "stale", "unreachable", "vanished", "clock_wrong", "never_seen"):
-        page = await part(f"/api/assets/states?limit=1&state={state}")
-        counts[state] = page and page["total"]
+    stats = await part("/api/stats")
     progress = await part("/api/monitoring/progress")
     return {
         "runs": progress["runs"] if progress else [],
         "system": await part("/api/admin/system"),
         "alarms": await part("/api/alarms?limit=1"),
-        "assets": counts,
+        "assets": stats and stats["states"],
     }
 
 
@@ -179,8 +176,8 @@ def _system(system: dict[str, Any] | None) -> Rows:
     ]  # fmt: skip
 
 
-def _assets(counts: dict[str, int | None]) -> list[str]:
-    if None in counts.values():
+def _assets(counts: dict[str, int] | None) -> list[str]:
+    if counts is None:
         return ["assets", "UNKNOWN", "the server could not say", ""]
     words = ", ".join(f"{number:,} {state.replace('_', ' ')}" for state, number in counts.items())
     odd = sum(
