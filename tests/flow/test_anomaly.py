@@ -181,6 +181,24 @@ async def test_an_asset_that_falls_silent_is_one_finding_and_not_one_a_tag(
     assert set(evidence["tag_codes"]) == set(TAGS) - {"LAST_INSP_DT"}
 
 
+async def test_tags_that_fall_silent_two_by_two_are_one_finding_of_their_asset(
+    plant: AnalysedPlant, database: Database, clock: Clock
+) -> None:
+    bench = Bench(database, clock)
+    for tags, step in ((["PUMP_FLOW", "TEMP"], FROM), (["DIS_PRES", "PUMP_KW"], FROM + 2)):
+        plant.sql(
+            "DELETE FROM ic3_rollup_5m WHERE asset_id = 3 AND tag_code = ANY(%s)"
+            " AND bucket_at >= %s", tags, clock.now() + timedelta(minutes=5 * step),
+        )  # fmt: skip
+    first = clock.now() + timedelta(minutes=5 * FROM)
+    await bench.walk(LIVE_STEPS)
+    [finding] = [each for each in await bench.found() if each.cause.startswith("gap")]
+    assert (finding.cause, finding.tag) == ("gap", None)
+    assert abs((finding.since - first).total_seconds()) <= 300
+    _, evidence = await bench.findings.one(finding.id, None)
+    assert set(evidence["tag_codes"]) == {"PUMP_FLOW", "TEMP", "DIS_PRES", "PUMP_KW"}
+
+
 async def test_a_feed_that_is_silent_is_nobodys_fault(
     plant: AnalysedPlant, database: Database, clock: Clock
 ) -> None:

@@ -122,19 +122,19 @@ def _sentence(watched: Watched, places: Any, deviation: Deviation, since: str) -
 def _of_quality(watched: Watched, moment: Moment) -> Iterable[Sighting]:
     """Sensors whose readings are not good, jump, or do not come though others of the plant do.
 
-    What befalls several tags of an asset at once, for one reason, is one finding of the asset.
+    What befalls several tags of an asset for one reason is one finding of the asset.
     """
     sensors = watched.sensors
-    alike: dict[tuple[int, str, int], list[int]] = {}
+    alike: dict[tuple[int, str], list[int]] = {}
     for flags, known_reason in (
         (sensors.bad, None), (sensors.missing, "gap"), (sensors.jumping, "spikes"),
     ):  # fmt: skip
         for place in np.flatnonzero(flags).tolist():
             asset, tag = watched.owners[place], watched.channels[place][1]
             reason = known_reason or moment.reason_of(asset.serial, tag)
-            key = (asset.register_id, reason, sensors.steps_of(place))
-            alike.setdefault(key, []).append(place)
-    for (_, reason, steps), places in alike.items():
+            alike.setdefault((asset.register_id, reason), []).append(place)
+    for (_, reason), places in alike.items():
+        steps = max(map(sensors.steps_of, places))
         since = moment.until - steps * STEP
         words = f"{WORDS.get(reason, reason)} since {moment.clock(since)}"
         evidence = {
