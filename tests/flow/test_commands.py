@@ -20,8 +20,8 @@ RUN_KEYS = [
     "duration_ms",
 ]  # fmt: skip
 STATUS_KEYS = [
-    "server", "ready", "reasons", "plant", "last_run", "address", "runs", "assets", "alarms",
-    "system",
+    "server", "ready", "reasons", "plant", "last_run", "address", "gateway", "runs", "assets",
+    "alarms", "system",
 ]  # fmt: skip
 POLL_KEYS = [
     "keys_scanned", "matched", "unmatched", "unchanged", "accepted", "deferred", "rows",
@@ -248,10 +248,11 @@ def test_status_and_login_of_a_server_that_runs(site: Site, own_place: Path) -> 
         assert document["ready"] is True
         assert document["plant"] == "simulated"
         shown = site.run("status", IC3_DATA_DIR=data).stdout
-        for part in ("readiness", "SIMULATED PLANT", "keys=557", "runs", "live clients",
+        for part in ("readiness", "SIMULATED PLANT", "gateway", "keys=557", "runs", "live clients",
                      "never seen", "WARN", "■"):  # fmt: skip
             assert part in shown
         assert document["assets"]["fresh"] == 557
+        assert document["gateway"]["breaker"] == "closed"
         assert document["system"]["hub"]["slow"] == 0
         assert list(document["last_run"]) == RUN_KEYS
         for name, word in (("asha", password), ("binod", made.stdout.strip())):

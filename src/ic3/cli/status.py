@@ -19,6 +19,7 @@ PLANTS: Final = {
     "simulated": ("SIMULATED PLANT", "every reading is made up"),
     "real": ("real", "read through REDIS_API_BASE"),
 }
+GATEWAY: Final = ("gateway", "breaker", "next_try_at", "last_good_at", "error")
 REDRAWN_S: Final = 1.0
 BARS: Final = "▁▂▃▄▅▆▇█"
 FAILED_MARK: Final = "✕"
@@ -101,6 +102,7 @@ async def _parts(server: "Client") -> dict[str, Any]:
         "system": await part("/api/admin/system"),
         "alarms": await part("/api/alarms?limit=1"),
         "assets": stats and stats["states"],
+        "gateway": stats and {name: stats[name] for name in GATEWAY},
     }
 
 
@@ -109,7 +111,8 @@ def _document(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "server": found["server"], "ready": found["ready"], "reasons": found["reasons"],
         "plant": found["plant"], "last_run": runs[0] if runs else None,
-        "address": found["address"], "runs": runs, "assets": found.get("assets"),
+        "address": found["address"], "gateway": found.get("gateway"), "runs": runs,
+        "assets": found.get("assets"),
         "alarms": (found.get("alarms") or {}).get("counts"), "system": found.get("system"),
     }  # fmt: skip
 
@@ -123,6 +126,7 @@ def rows(found: dict[str, Any]) -> Rows:
         ["server", "running", _version(found), _age((found["system"] or {}).get("started_at"))],
         ["readiness", "ready" if found["ready"] else "NOT READY", reasons, ""],
         ["plant", *PLANTS[found["plant"]], ""],
+        _gateway(found["gateway"]),
         *_runs(found["runs"]),
         *_system(found["system"]),
         _assets(found["assets"]),
@@ -133,6 +137,17 @@ def rows(found: dict[str, Any]) -> Rows:
 def _version(found: dict[str, Any]) -> str:
     version = (found["system"] or {}).get("version")
     return f"{found['address']}, version {version}" if version else str(found["address"])
+
+
+def _gateway(gateway: dict[str, Any] | None) -> list[str]:
+    if gateway is None:
+        return ["gateway", "UNKNOWN", "the server could not say", ""]
+    asked = gateway["breaker"] == "closed"
+    state = "FAILED" if asked and gateway["error"] else "ok" if asked else "LEFT ALONE"
+    words = "; ".join(filter(None, (gateway["gateway"], gateway["error"])))
+    if gateway["next_try_at"]:
+        words += f"; asked again at {gateway['next_try_at']}"
+    return ["gateway", state, words, _age(gateway["last_good_at"])]
 
 
 def _runs(runs: list[dict[str, Any]]) -> Rows:
